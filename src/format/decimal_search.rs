@@ -3,7 +3,7 @@
 
 use crate::data::Row;
 use crate::data::cell::{DecimalMark, may_be_thousands, number_by};
-use crate::format::infer::cells_of;
+use crate::format::row_cells::cells_of;
 
 /// So many rows are looked at, and more while it is in doubt.
 pub const MOST_ROWS: usize = 1000;

@@ -1,14 +1,14 @@
 //! Infers a schema from rows.
 
-use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::data::cell::{self, DecimalMark};
-use crate::data::{Format, Header, Kind, Row, Schema, Separated};
+use crate::data::{Format, Header, Kind, Row, Schema};
 use crate::format::cell_rules::{CellRules, written_number};
 use crate::format::json_cursor::JsonCell;
-use crate::format::{Decoding, cell_hints, cells, csv, json, weatherlink};
+use crate::format::row_cells::cells_of;
+use crate::format::{Decoding, cell_hints, cells, csv, json};
 
 /// Names in their order of appearance; a column is a number if every value present reads as one, or if every one is true
 /// or false.
@@ -188,18 +188,6 @@ impl Inference {
             self.columns[self.places[name]].1.take(name, &cell, mark, self.rules.as_deref());
         }
     }
-}
-
-/// The cells of a row under a header, and the mark before their fractions; `None` for bytes that are no text.
-pub(crate) fn cells_of(row: Row<'_>) -> Option<(Vec<Cow<'_, str>>, DecimalMark)> {
-    let line = std::str::from_utf8(row.bytes).ok()?;
-    Some(match row.format {
-        Format::WeatherLink(layout) => {
-            (weatherlink::cells(line, layout.doubled_tabs).map(Cow::Borrowed).collect(), DecimalMark::Either)
-        }
-        Format::Separated(Separated { separator, decimal, .. }) => (csv::cells_by(line, separator).collect(), decimal),
-        _ => (csv::cells(line).collect(), DecimalMark::Point),
-    })
 }
 
 #[cfg(test)]

@@ -10,13 +10,13 @@ use super::json_cursor::JsonCursor;
 use super::json_text;
 use super::json_writer;
 use super::path::{self, PathStep};
-use super::rows_path::{self, Level, Spread};
+use super::rows_path::{self, RowsLevel, RowsSpread};
 use crate::data::{Broken, Format, Header, NoRows, Row, Standing};
 
 /// Where the rows are.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InnerRows {
-    levels: Arc<[Level]>,
+    levels: Arc<[RowsLevel]>,
     /// Whether a value without a key is a row of the column `value`.
     lone: bool,
 }
@@ -52,7 +52,7 @@ enum Rest {
 /// The values of a level.
 #[derive(Debug)]
 struct LevelRows {
-    levels: Arc<[Level]>,
+    levels: Arc<[RowsLevel]>,
     depth: usize,
     /// The array or object that has them.
     place: Range<usize>,
@@ -104,13 +104,13 @@ impl InnerRows {
 
     /// Whether the payload itself holds them.
     pub(crate) fn is_payload(&self) -> bool {
-        self.levels.len() == 1 && self.levels[0].steps.is_empty() && self.levels[0].spread == Spread::Rows
+        self.levels.len() == 1 && self.levels[0].steps.is_empty() && self.levels[0].spread == RowsSpread::Rows
     }
 
     /// The columns whose values are keys of the objects that have the rows.
     pub fn key_columns(&self) -> impl Iterator<Item = &str> {
         self.levels.iter().filter_map(|level| match &level.spread {
-            Spread::Members(Some(column)) => Some(column.as_str()),
+            RowsSpread::Members(Some(column)) => Some(column.as_str()),
             _ => None,
         })
     }
@@ -146,7 +146,7 @@ impl InnerRows {
 }
 
 /// The rows of whole JSON that a level leads to from a part of it.
-fn find(levels: &Arc<[Level]>, depth: usize, object: &[u8], at: Range<usize>, lone: bool) -> Result<Found, String> {
+fn find(levels: &Arc<[RowsLevel]>, depth: usize, object: &[u8], at: Range<usize>, lone: bool) -> Result<Found, String> {
     let level = &levels[depth];
     let place = |steps: &[PathStep]| {
         let mut cursor = JsonCursor::new(&object[at.clone()]);
@@ -206,7 +206,7 @@ fn json_in_text(value: &[u8]) -> Option<Vec<u8>> {
 
 /// The rows that a value at a place of whole JSON holds; `None` if it can't hold them.
 fn rows_at(
-    levels: &Arc<[Level]>,
+    levels: &Arc<[RowsLevel]>,
     depth: usize,
     object: &[u8],
     place: Range<usize>,
@@ -218,20 +218,20 @@ fn rows_at(
     let is_last = depth + 1 == levels.len();
     let (around, rest) = match (object[place.start], &levels[depth].spread) {
         // An element of an array that is the payload.
-        (b'[' | b'"', Spread::Rows) if is_payload => (b"{}".to_vec(), Rest::One(Some(place))),
-        (b'[', Spread::Rows) => (without(b"[]"), Rest::Elements(inside)),
-        (b'{', Spread::Rows) => match columns(object, place.clone(), &without) {
+        (b'[' | b'"', RowsSpread::Rows) if is_payload => (b"{}".to_vec(), Rest::One(Some(place))),
+        (b'[', RowsSpread::Rows) => (without(b"[]"), Rest::Elements(inside)),
+        (b'{', RowsSpread::Rows) => match columns(object, place.clone(), &without) {
             Some(columns) => columns,
             None if object[inside].trim_ascii_start().starts_with(b"}") => return None,
             None if is_payload => (b"{}".to_vec(), Rest::One(Some(place))),
             None => (without(b"{}"), Rest::One(Some(place))),
         },
-        (_, Spread::Rows) if lone && !object[place.clone()].starts_with(b"n") => {
+        (_, RowsSpread::Rows) if lone && !object[place.clone()].starts_with(b"n") => {
             let around = if is_payload { b"{}".to_vec() } else { without(b"null") };
             (around, Rest::One(Some(place)))
         }
-        (b'{', Spread::Members(column)) if is_last => (without(b"{}"), Rest::Members(inside, column.clone())),
-        (b'[', Spread::Elements) | (b'{', Spread::Members(_)) => {
+        (b'{', RowsSpread::Members(column)) if is_last => (without(b"{}"), Rest::Members(inside, column.clone())),
+        (b'[', RowsSpread::Elements) | (b'{', RowsSpread::Members(_)) => {
             let rows =
                 LevelRows { levels: levels.clone(), depth, next: inside.start, place, written: 0, current: None };
             (Vec::new(), Rest::Levels(Box::new(rows)))
@@ -409,7 +409,7 @@ impl LevelRows {
                 }
             }
         }
-        if let (Some(key), Spread::Members(Some(column))) = (key, &levels[0].spread) {
+        if let (Some(key), RowsSpread::Members(Some(column))) = (key, &levels[0].spread) {
             json_writer::push_key(&mut inside, column);
             inside.extend_from_slice(&object[key]);
         }

@@ -5,17 +5,17 @@ use super::path::{self, PathStep};
 
 /// Steps to a place, and the values there in which the path goes on, or that are the rows.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Level {
+pub(super) struct RowsLevel {
     /// From the values of the level above, or from the payload; none if it is these themselves.
     pub steps: Vec<PathStep>,
     /// The key that the steps are as a whole, where they look like more than one.
     pub exact: Option<String>,
-    pub spread: Spread,
+    pub spread: RowsSpread,
 }
 
 /// Which values of those at a place.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Spread {
+pub(super) enum RowsSpread {
     /// Of an array its elements; of an object the elements of its arrays, or itself.
     Rows,
     /// The elements of an array.
@@ -28,7 +28,7 @@ pub(super) enum Spread {
 ///
 /// # Errors
 /// In words: a text that is no path.
-pub(super) fn parse(text: &str) -> Result<Vec<Level>, String> {
+pub(super) fn parse(text: &str) -> Result<Vec<RowsLevel>, String> {
     let (mut levels, mut rest) = (Vec::new(), text);
     while let Some((at, length, spread)) = mark(rest) {
         let before = &rest[..at];
@@ -42,30 +42,30 @@ pub(super) fn parse(text: &str) -> Result<Vec<Level>, String> {
     }
     match levels.last_mut() {
         Some(last) if rest.is_empty() => {
-            if last.spread == Spread::Elements {
-                last.spread = Spread::Rows;
+            if last.spread == RowsSpread::Elements {
+                last.spread = RowsSpread::Rows;
             }
         }
-        _ => levels.push(level(rest, Spread::Rows, false)?),
+        _ => levels.push(level(rest, RowsSpread::Rows, false)?),
     }
     // An array that is the payload is cut into its elements before.
-    if levels.len() > 1 && levels[0].spread == Spread::Elements && levels[0].steps.is_empty() {
+    if levels.len() > 1 && levels[0].spread == RowsSpread::Elements && levels[0].steps.is_empty() {
         levels.remove(0);
     }
     Ok(levels)
 }
 
-fn level(path: &str, spread: Spread, marked: bool) -> Result<Level, String> {
+fn level(path: &str, spread: RowsSpread, marked: bool) -> Result<RowsLevel, String> {
     if path == "." || path.is_empty() && marked {
-        return Ok(Level { steps: Vec::new(), exact: None, spread });
+        return Ok(RowsLevel { steps: Vec::new(), exact: None, spread });
     }
     let steps = path::parse(path)?;
     let exact = (steps != [PathStep::Key(path.into())]).then(|| path.to_owned());
-    Ok(Level { steps, exact, spread })
+    Ok(RowsLevel { steps, exact, spread })
 }
 
 /// The first mark of a path: its place, its length, and what it says.
-fn mark(path: &str) -> Option<(usize, usize, Spread)> {
+fn mark(path: &str) -> Option<(usize, usize, RowsSpread)> {
     let (mut quoted, mut escaped, mut begins) = (false, false, true);
     for (at, character) in path.char_indices() {
         let rest = &path[at..];
@@ -76,12 +76,12 @@ fn mark(path: &str) -> Option<(usize, usize, Spread)> {
             '\\' if quoted => escaped = true,
             '"' => quoted = !quoted,
             _ if quoted => {}
-            '[' if rest.starts_with("[*]") => return Some((at, 3, Spread::Elements)),
-            '[' if rest.starts_with("[]") => return Some((at, 2, Spread::Elements)),
-            '*' if begins && ends(1) => return Some((at, 1, Spread::Members(None))),
+            '[' if rest.starts_with("[*]") => return Some((at, 3, RowsSpread::Elements)),
+            '[' if rest.starts_with("[]") => return Some((at, 2, RowsSpread::Elements)),
+            '*' if begins && ends(1) => return Some((at, 1, RowsSpread::Members(None))),
             '{' if begins => match rest.find('}') {
                 Some(end) if end > 1 && ends(end + 1) => {
-                    return Some((at, end + 1, Spread::Members(Some(rest[1..end].to_owned()))));
+                    return Some((at, end + 1, RowsSpread::Members(Some(rest[1..end].to_owned()))));
                 }
                 _ => {}
             },
@@ -99,24 +99,24 @@ mod tests {
     #[test]
     fn a_path_goes_on_at_its_marks() {
         let key = |key: &str| vec![PathStep::Key(key.into())];
-        let of = |steps, spread| Level { steps, exact: None, spread };
-        let named = |column: &str| Spread::Members(Some(column.into()));
+        let of = |steps, spread| RowsLevel { steps, exact: None, spread };
+        let named = |column: &str| RowsSpread::Members(Some(column.into()));
         for (path, expected) in [
-            (".", vec![of(vec![], Spread::Rows)]),
-            ("[*]", vec![of(vec![], Spread::Rows)]),
-            ("r", vec![of(key("r"), Spread::Rows)]),
-            ("r[]", vec![of(key("r"), Spread::Rows)]),
-            ("[*].r", vec![of(key("r"), Spread::Rows)]),
-            ("s[*].d", vec![of(key("s"), Spread::Elements), of(key("d"), Spread::Rows)]),
-            ("s[].d[]", vec![of(key("s"), Spread::Elements), of(key("d"), Spread::Rows)]),
-            ("s[*][*]", vec![of(key("s"), Spread::Elements), of(vec![], Spread::Rows)]),
-            ("s.{i}.d", vec![of(key("s"), named("i")), of(key("d"), Spread::Rows)]),
+            (".", vec![of(vec![], RowsSpread::Rows)]),
+            ("[*]", vec![of(vec![], RowsSpread::Rows)]),
+            ("r", vec![of(key("r"), RowsSpread::Rows)]),
+            ("r[]", vec![of(key("r"), RowsSpread::Rows)]),
+            ("[*].r", vec![of(key("r"), RowsSpread::Rows)]),
+            ("s[*].d", vec![of(key("s"), RowsSpread::Elements), of(key("d"), RowsSpread::Rows)]),
+            ("s[].d[]", vec![of(key("s"), RowsSpread::Elements), of(key("d"), RowsSpread::Rows)]),
+            ("s[*][*]", vec![of(key("s"), RowsSpread::Elements), of(vec![], RowsSpread::Rows)]),
+            ("s.{i}.d", vec![of(key("s"), named("i")), of(key("d"), RowsSpread::Rows)]),
             ("{a}.{b}", vec![of(vec![], named("a")), of(vec![], named("b"))]),
-            ("s.*", vec![of(key("s"), Spread::Members(None))]),
-            ("*.d", vec![of(vec![], Spread::Members(None)), of(key("d"), Spread::Rows)]),
+            ("s.*", vec![of(key("s"), RowsSpread::Members(None))]),
+            ("*.d", vec![of(vec![], RowsSpread::Members(None)), of(key("d"), RowsSpread::Rows)]),
             (
                 "[\"a[*].{b}\"]",
-                vec![Level { exact: Some("[\"a[*].{b}\"]".into()), ..of(key("a[*].{b}"), Spread::Rows) }],
+                vec![RowsLevel { exact: Some("[\"a[*].{b}\"]".into()), ..of(key("a[*].{b}"), RowsSpread::Rows) }],
             ),
         ] {
             assert_eq!(parse(path), Ok(expected), "{path}");
