@@ -692,3 +692,50 @@ fn lines_of_csv_that_are_no_rows_are_told() {
     wait_until("rows and dead letters", || lines(&at("live.ndjson")) == 2 && lines(&at("lost.ndjson")) == 3);
     assert_eq!(said().matches("names units").count(), 1, "{}", said());
 }
+
+/// Arrays within arrays, units behind numbers, and numbers whose marks nobody said, as a run reads them.
+#[test]
+fn what_a_dataflow_file_says_of_rows_and_cells_holds_in_a_run() {
+    let directory = tempfile::tempdir().unwrap();
+    let at = |name: &str| directory.path().join(name);
+    let run = |schema: &str, source: &str, input: &str| {
+        let name = if input.starts_with('{') { "in.ndjson" } else { "in.csv" };
+        std::fs::write(at(name), input).unwrap();
+        let text = format!(
+            "{schema}\n[source]\nurl = \"{name}\"\n{source}\n[sink]\nurl = \"out.ndjson\"\n\
+             [dead_letter]\nurl = \"dead.ndjson\"\n"
+        );
+        std::fs::write(at("run.toml"), text).unwrap();
+        let done = rowmill(&["run", "run.toml", "--fresh"]).current_dir(directory.path()).output().unwrap();
+        let said = String::from_utf8(done.stderr).unwrap();
+        assert!(done.status.success(), "{said}");
+        let cells = |mut row: Value| {
+            ["message", "row"].iter().for_each(|key| _ = row.as_object_mut().unwrap().remove(*key));
+            row
+        };
+        let dead = std::fs::read_to_string(at("dead.ndjson")).unwrap_or_default();
+        (rows(&at("out.ndjson")).into_iter().map(cells).collect::<Vec<_>>(), said + &dead)
+    };
+    let (found, _) = run(
+        "[schema]\nnumber = [\"t\", \"lsid\"]\ntext = [\"id\"]",
+        "rows = \"sensors[*].data\"",
+        r#"{"id": "u", "sensors": [{"lsid": 1, "data": [{"t": 1}, {"t": 2}]}, {"lsid": 2, "data": [{"t": 3}]}]}"#,
+    );
+    let row = |t: f64, lsid: f64| json!({"t": t, "lsid": lsid, "id": "u"});
+    assert_eq!(found, [row(1.0, 1.0), row(2.0, 1.0), row(3.0, 2.0)]);
+    let cells = "time,temp,hum\n12:00,50 \u{b0}F,50 %\n12:05,21.5\u{b0}C,51\n";
+    let (found, _) = run("schema = { base = \"infer\", unit = { temp = \"degree_C\", hum = \"%\" } }", "", cells);
+    let row = |time: &str, temp: f64, hum: f64| json!({"time": time, "temp": temp, "hum": hum});
+    assert_eq!(found, [row("12:00", 10.0, 50.0), row("12:05", 21.5, 51.0)]);
+    let (found, said) = run("schema = { number = [\"temp\", \"hum\"] }", "", cells);
+    assert!(found.is_empty() && said.contains("say unit = { temp = "), "{said}");
+    let (found, said) =
+        run("schema = \"infer\"", "", "{\"a\": \"21,5\", \"b\": true}\n{\"a\": \"22,5\", \"b\": false}\n");
+    assert!(said.contains("column a is text because of \"21,5\": say decimal = \",\""), "{said}");
+    assert_eq!(found, [json!({"a": "21,5", "b": 1.0}), json!({"a": "22,5", "b": 0.0})]);
+    // A decimal comma behind the rows that are looked at.
+    let late: String = (0..1200).map(|row| format!("{row};1.{:03}\n", 100 + row % 900)).collect();
+    let (found, said) = run("schema = { number = [\"lux\"] }", "", &format!("t;lux\n{late}1200;2,5\n"));
+    assert_eq!(found, [json!({"lux": 2.5})]);
+    assert!(said.contains("thousands = \\\".\\\""), "{said}");
+}

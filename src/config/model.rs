@@ -18,7 +18,7 @@ use crate::config::sink_plan::SinkPlan;
 use crate::config::source_plan::SourcePlan;
 use crate::config::table::TablePlan;
 use crate::data::{Column, Kind, Schema, did_you_mean};
-use crate::format::PLACE;
+use crate::format::{Inferred, PLACE};
 use crate::sink;
 use crate::subtasks::{Chain, DynSubtask, Entry, OnError, Refusal, Role, Scope, Step, StreamKey};
 
@@ -144,9 +144,13 @@ impl Dataflow {
     }
 
     /// The columns of the rows, where the source turns out to have these: columns that the file lists are as it says,
-    /// and one that is read from another key takes that one's place.
-    pub fn complete(&self, inferred: Schema) -> Schema {
+    /// and one that is read from another key takes that one's place. What is doubtful in the others is told.
+    pub fn complete(&self, inferred: impl Into<Inferred>) -> Schema {
+        let Inferred { schema: inferred, doubts } = inferred.into();
         let SchemaChoice::Infer { listed, .. } = &self.source().schema else { return inferred };
+        for (column, doubt) in doubts.iter().filter(|(column, _)| listed.iter().all(|(name, _)| name != column)) {
+            tracing::warn!("column {column} is text because of {doubt}");
+        }
         let named = |name: String| self.source().decoding.keys.column(&name).map(str::to_owned).unwrap_or(name);
         let columns: Vec<(String, Kind)> = inferred.into();
         Schema::new(columns.into_iter().map(|(name, kind)| (named(name), kind))).overlaid(listed.clone())

@@ -43,6 +43,15 @@ pub enum Lookalike {
 }
 
 impl Lookalike {
+    /// How it is read, where it is not recognised for certain.
+    pub fn said(self) -> &'static str {
+        match self {
+            Lookalike::Form => ": format = \"form\" in [source] reads it",
+            Lookalike::LineProtocol => ": format = \"influx\" in [source] reads it",
+            _ => "",
+        }
+    }
+
     /// What a magic number at the beginning says.
     pub fn by_magic(bytes: &[u8]) -> Option<Lookalike> {
         const MAGIC: [(&[u8], Lookalike); 12] = [

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::cell::DecimalMark;
 use super::date_order::DateOrder;
 use super::malformed::{Lookalike, Malformed};
+use super::no_rows::NoRows;
 
 /// The format of a row's bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -52,7 +53,7 @@ pub enum Broken {
     #[error("its topic is none of those that `topic` in [source] describes")]
     OtherTopic,
     /// Of a format that is not read.
-    #[error("neither JSON objects nor CSV lines: it looks like {0}")]
+    #[error("neither JSON objects nor CSV lines: it looks like {0}{said}", said = .0.said())]
     LooksLike(Lookalike),
     /// Not of the format that it should be.
     #[error("{0}")]
@@ -76,8 +77,8 @@ pub enum Broken {
     #[error("a birth certificate beyond what is kept of all nodes: 64 MiB")]
     TooManyMetrics,
     /// A JSON object without the rows that it should hold.
-    #[error("there is no array where `rows` of [source] leads to, nor an object of arrays or rows")]
-    NoRows,
+    #[error("{0}")]
+    NoRows(NoRows),
 }
 
 /// How the cells of a CSV row are written, where it is not as the standard says.

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use super::units;
 use crate::data::cell::{self, DecimalMark};
 
 /// What becomes of a cell that its column can't hold.
@@ -28,6 +29,8 @@ pub struct CellRules {
     words: BTreeMap<String, f64>,
     decimal: Option<DecimalMark>,
     thousands: Option<char>,
+    /// The units of columns, whose cells may have one behind their numbers.
+    units: BTreeMap<String, String>,
     /// What becomes of a cell that can't be read.
     pub bad_cell: BadCell,
 }
@@ -43,30 +46,6 @@ pub(crate) fn written_number(rules: Option<&CellRules>, cell: &str, mark: Decima
     match rules {
         None => cell::number_by(cell, mark),
         Some(rules) => rules.number(cell, mark),
-    }
-}
-
-/// Why a cell is no number of its column, and which key reads it where it has thousands. Its format has the decimal mark
-/// `mark`.
-#[cold]
-pub(crate) fn not_a_number(rules: Option<&CellRules>, column: &str, cell: &str, mark: DecimalMark) -> String {
-    let plain = format!("column {column}: {cell:?} is not a number");
-    if rules.is_some_and(CellRules::has_thousands) {
-        return plain;
-    }
-    let (mark, thousands) = match rules.and_then(|rules| rules.decimal).unwrap_or(mark) {
-        DecimalMark::Comma => (",", '.'),
-        DecimalMark::Point => (".", ','),
-        DecimalMark::Either => return plain,
-    };
-    let decimal = if mark == "," { DecimalMark::Comma } else { DecimalMark::Point };
-    match cell::by_thousands(cell, thousands, decimal).filter(|_| cell.contains(thousands)) {
-        Some(number) => {
-            format!(
-                "{plain} where {mark:?} is the decimal mark: thousands = \"{thousands}\" in [schema] reads {number}"
-            )
-        }
-        None => plain,
     }
 }
 
@@ -88,8 +67,33 @@ impl CellRules {
         let mark = decimal.unwrap_or_default();
         let missing_numbers = missing.iter().filter_map(|word| cell::number_by(word, mark));
         let missing_numbers = missing_numbers.filter(|number| !number.is_nan()).collect();
-        let rules = CellRules { missing, missing_numbers, words, decimal, thousands, bad_cell };
+        let units = BTreeMap::new();
+        let rules = CellRules { missing, missing_numbers, words, decimal, thousands, units, bad_cell };
         (rules != CellRules::default()).then_some(rules)
+    }
+
+    /// The same with the units of columns: `None` if they say nothing.
+    pub fn with_units(self, units: BTreeMap<String, String>) -> Option<CellRules> {
+        let rules = CellRules { units, ..self };
+        (rules != CellRules::default()).then_some(rules)
+    }
+
+    /// Whether a cell is one of the words for numbers.
+    pub(crate) fn is_word(&self, cell: &str) -> bool {
+        self.words.contains_key(cell.trim())
+    }
+
+    /// The unit that a column is to have.
+    pub(crate) fn unit(&self, column: &str) -> Option<&str> {
+        self.units.get(column).map(String::as_str)
+    }
+
+    /// Reads a number with a unit behind it, in the unit of its column; `None` if the column has none, or where that can't
+    /// be made of it.
+    pub(crate) fn number_of_unit(&self, column: &str, cell: &str, mark: DecimalMark) -> Option<f64> {
+        let asked = self.unit(column)?;
+        let (number, unit) = units::split(cell)?;
+        Some(units::conversion(unit, asked)?.apply(self.number(number, mark)?))
     }
 
     /// Reads a number, NaN where the cell is missing, `None` where it is neither; `mark` is the decimal mark where the
@@ -155,15 +159,18 @@ mod tests {
     }
 
     #[test]
-    fn the_key_that_reads_a_thousand_is_named() {
-        let reason = |cell, mark| not_a_number(None, "p", cell, mark);
-        assert!(reason("1.013", DecimalMark::Comma).ends_with("thousands = \".\" in [schema] reads 1013"));
-        assert!(reason("1,013", DecimalMark::Point).ends_with("thousands = \",\" in [schema] reads 1013"));
-        for (cell, mark) in [("x", DecimalMark::Comma), ("1.5", DecimalMark::Comma), ("1,013,1", DecimalMark::Either)] {
-            assert_eq!(reason(cell, mark), format!("column p: {cell:?} is not a number"));
-        }
-        let said = CellRules::new([], BTreeMap::new(), (None, Some('.')), BadCell::Row);
-        assert!(not_a_number(said.as_ref(), "p", "1.01", DecimalMark::Comma).ends_with("not a number"));
+    fn a_unit_behind_a_number_is_that_of_its_column() {
+        let units = [("t", "degree_C"), ("h", "%")].map(|(column, unit)| (column.to_owned(), unit.to_owned()));
+        let rules = CellRules::new(["-999".to_owned()], BTreeMap::new(), (None, None), BadCell::Row).unwrap();
+        let rules = rules.with_units(units.into()).unwrap();
+        let number = |column, cell| rules.number_of_unit(column, cell, DecimalMark::Point);
+        assert_eq!(number("t", "21.5 \u{b0}C"), Some(21.5));
+        assert_eq!(
+            (number("t", "50\u{b0}F"), number("t", "50 F"), number("h", "55 %")),
+            (Some(10.0), Some(10.0), Some(55.0))
+        );
+        assert!(number("t", "-999 \u{b0}F").unwrap().is_nan());
+        assert_eq!((number("t", "50 %"), number("x", "50 %"), number("t", "warm")), (None, None, None));
     }
 
     #[test]

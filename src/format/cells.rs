@@ -6,8 +6,9 @@ use crate::data::cell::DecimalMark;
 use crate::data::{Format, Kind, Layout, Row, Schema, Separated};
 use crate::format::column_builder::ColumnBuilder;
 use crate::format::column_units::{ColumnUnits, UnitNotice};
+use crate::format::seen_marks::SeenMarks;
 use crate::format::unmatched_names::UnmatchedNames;
-use crate::format::{Decoding, csv, weatherlink};
+use crate::format::{Decoding, cell_hints, csv, weatherlink};
 
 /// Which column each cell of a row belongs to.
 #[derive(Default)]
@@ -22,6 +23,9 @@ pub(crate) struct HeaderMap {
     /// Places without the empty names at the header's end.
     named: usize,
     units: ColumnUnits,
+    marks: SeenMarks,
+    /// Whether the numbers tell their decimal mark: a WeatherLink export has no thousands, and what is said holds.
+    tells_marks: bool,
     /// The cells that make the time of a row together, and the place of its column.
     time: Option<(Vec<usize>, usize)>,
     /// Names of headers that are no column's.
@@ -39,6 +43,12 @@ impl HeaderMap {
     /// Starts another bucket.
     pub fn begin(&mut self) {
         self.stands = None;
+        self.marks.begin();
+    }
+
+    /// Whether a decimal comma came behind numbers of this bucket that it makes doubtful: they are to be read again.
+    pub fn must_reread(&mut self) -> bool {
+        self.marks.must_reread()
     }
 
     /// Reads the row's header unless it is that of the row before.
@@ -61,6 +71,9 @@ impl HeaderMap {
         self.named = names.as_ref().map_or(self.places.len(), |names| csv::named(names));
         self.format = Some(row.format);
         self.units.begin();
+        self.marks = SeenMarks::default();
+        let is_said = decoding.cells.as_ref().is_some_and(|cells| cells.has_decimal());
+        self.tells_marks = matches!(row.format, Format::Separated(_)) && !is_said;
         for (name, place) in names.iter().flatten().zip(&self.places) {
             self.units.see(name, *place, schema, decoding);
         }
@@ -76,7 +89,7 @@ impl HeaderMap {
         Ok(())
     }
 
-    pub fn csv(&self, line: &str, schema: &Schema, table: &mut ColumnBuilder) -> Result<(), String> {
+    pub fn csv(&mut self, line: &str, schema: &Schema, table: &mut ColumnBuilder) -> Result<(), String> {
         if self.time.is_some() {
             let plain = Separated { separator: b',', decimal: DecimalMark::Point, order: None };
             return self.separated(line, plain, schema, table);
@@ -88,7 +101,7 @@ impl HeaderMap {
     }
 
     pub fn separated(
-        &self,
+        &mut self,
         line: &str,
         Separated { separator, decimal, .. }: Separated,
         schema: &Schema,
@@ -100,7 +113,7 @@ impl HeaderMap {
     }
 
     pub fn weatherlink(
-        &self,
+        &mut self,
         line: &str,
         layout: Layout,
         schema: &Schema,
@@ -119,7 +132,9 @@ impl HeaderMap {
 
     /// What is to be told of the columns' units.
     pub fn take_unit_notices(&mut self) -> Vec<UnitNotice> {
-        self.units.take_notices()
+        let mut notices = self.units.take_notices();
+        notices.extend(self.marks.take_notice());
+        notices
     }
 
     /// The place of a column that is made of several cells.
@@ -145,7 +160,7 @@ impl HeaderMap {
     }
 
     fn fill<'a>(
-        &self,
+        &mut self,
         cells: impl Iterator<Item = Cow<'a, str>>,
         mark: DecimalMark,
         schema: &Schema,
@@ -157,7 +172,13 @@ impl HeaderMap {
         for cell in cells {
             match (self.places.get(count), &wrong) {
                 (Some(Some(place)), Ok(())) => {
-                    wrong = table.set_cell_by(&schema.columns()[*place], &cell, mark);
+                    let column = &schema.columns()[*place];
+                    let in_doubt = self.tells_marks && mark == DecimalMark::Either && column.kind == Kind::Number;
+                    wrong = if in_doubt && self.marks.see(&column.name, &cell) {
+                        table.refuse(column, || cell_hints::in_doubt(&column.name, &cell))
+                    } else {
+                        table.set_cell_by(column, &cell, mark)
+                    };
                 }
                 (None, _) => surplus |= !cell.trim().is_empty(),
                 _ => {}

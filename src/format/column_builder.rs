@@ -7,6 +7,7 @@ use ndarray::Array2;
 use crate::data::cell::{self, DecimalMark};
 use crate::data::spare::Buffers;
 use crate::data::{Column, Kind, Message, Schema, TextColumn};
+use crate::format::cell_hints;
 use crate::format::cell_rules::{self, BadCell, CellRules};
 use crate::format::units::Conversion;
 
@@ -22,6 +23,8 @@ pub(crate) struct ColumnBuilder {
     bad_cells: BadCells,
     /// Those of the open row, which count if it is accepted.
     open_bad_cells: BadCells,
+    /// The slots of the open row whose cells had their own units.
+    converted: Vec<usize>,
 }
 
 /// Cells that could not be read, and are missing.
@@ -50,8 +53,8 @@ impl ColumnBuilder {
         let Buffers { mut ids, mut numbers, texts } = Buffers::spare(schema.text_count());
         numbers.resize(schema.number_count() * rows, f64::NAN);
         ids.reserve(rows);
-        let (bad_cells, open_bad_cells) = Default::default();
-        ColumnBuilder { numbers, rows, texts, ids, rules: None, bad_cells, open_bad_cells }
+        let (bad_cells, open_bad_cells, converted) = Default::default();
+        ColumnBuilder { numbers, rows, texts, ids, rules: None, bad_cells, open_bad_cells, converted }
     }
 
     /// The same, whose cells are read by rules.
@@ -85,6 +88,10 @@ impl ColumnBuilder {
 
     /// Converts the number of the open row; one that stands for a missing value is missing.
     pub fn convert(&mut self, slot: usize, conversion: Conversion) {
+        // What its cell says counts more than what its name says.
+        if self.converted.contains(&slot) {
+            return self.converted.retain(|converted| *converted != slot);
+        }
         let number = self.open_number(slot);
         let missing = self.rules.as_ref().is_some_and(|rules| rules.is_missing_number(number));
         self.set_number(slot, if missing { f64::NAN } else { conversion.apply(number) });
@@ -120,14 +127,24 @@ impl ColumnBuilder {
             }
             Kind::Number => match cell_rules::number(self.rules.as_deref(), cell, mark) {
                 Some(number) => self.set_number(column.slot, number),
-                None => {
-                    let rules = self.rules.clone();
-                    return self
-                        .refuse(column, || cell_rules::not_a_number(rules.as_deref(), &column.name, cell, mark));
-                }
+                None => return self.set_other(column, cell, mark),
             },
         }
         Ok(())
+    }
+
+    /// The cell of a number column that is no number alone.
+    #[cold]
+    fn set_other(&mut self, column: &Column, cell: &str, mark: DecimalMark) -> Result<(), String> {
+        let rules = self.rules.clone();
+        match rules.as_ref().and_then(|rules| rules.number_of_unit(&column.name, cell, mark)) {
+            Some(number) => {
+                self.set_number(column.slot, number);
+                self.converted.push(column.slot);
+                Ok(())
+            }
+            None => self.refuse(column, || cell_hints::not_a_number(&column.name, cell, mark, rules.as_deref())),
+        }
     }
 
     /// A cell that its column can't hold: the row's error, or a missing value where the rules say so.
@@ -177,6 +194,7 @@ impl ColumnBuilder {
     /// Accepts the open row, with this id.
     pub fn accept(&mut self, id: u64) {
         self.ids.push(id);
+        self.converted.clear();
         self.bad_cells.add(&mut self.open_bad_cells);
         let filled = self.filled();
         for text in self.texts.iter_mut().filter(|text| text.len() < filled) {
@@ -188,6 +206,7 @@ impl ColumnBuilder {
     pub fn reject(&mut self) {
         let filled = self.filled();
         self.open_bad_cells = BadCells::default();
+        self.converted.clear();
         self.numbers.iter_mut().skip(filled).step_by(self.rows).for_each(|x| *x = f64::NAN);
         self.texts.iter_mut().for_each(|text| text.truncate(filled));
     }

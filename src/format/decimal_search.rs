@@ -3,9 +3,9 @@
 
 use crate::data::Row;
 use crate::data::cell::{DecimalMark, may_be_thousands, number_by};
-use crate::format::infer::cells_of;
+use crate::format::row_cells::cells_of;
 
-/// So many rows are looked at.
+/// So many rows are looked at, and more while it is in doubt.
 pub const MOST_ROWS: usize = 1000;
 
 /// What the cells so far tell.
@@ -19,6 +19,8 @@ pub struct DecimalSearch {
     commas_apart: bool,
     /// Whether points do.
     points_apart: bool,
+    /// Whether some number may have a point between thousands.
+    doubtful: bool,
 }
 
 impl DecimalSearch {
@@ -38,7 +40,9 @@ impl DecimalSearch {
         let number = |mark| number_by(cell, mark).is_some_and(f64::is_finite);
         match (number(DecimalMark::Point), number(DecimalMark::Comma)) {
             (true, false) => {
-                self.points |= self.among_commas || !may_be_thousands(cell);
+                let is_certain = self.among_commas || !may_be_thousands(cell);
+                self.points |= is_certain;
+                self.doubtful |= !is_certain;
                 self.commas_apart |= cell.contains(',');
             }
             (false, true) => {
@@ -49,6 +53,16 @@ impl DecimalSearch {
             }
             _ => {}
         }
+    }
+
+    /// Whether a point may be a decimal mark or stand between thousands, and no cell has told yet.
+    pub fn is_in_doubt(self) -> bool {
+        self.doubtful && !self.commas && !self.points
+    }
+
+    /// Whether a point is a decimal mark for certain.
+    pub fn has_points(self) -> bool {
+        self.points
     }
 
     /// A comma, if some number has one and none has a decimal point for certain.
@@ -83,6 +97,7 @@ mod tests {
             let mut search = DecimalSearch::default();
             cells.iter().for_each(|cell| search.observe_cell(cell));
             assert_eq!(search.found().is_some(), comma, "{cells:?}");
+            assert_eq!(search.is_in_doubt(), cells == ["1.234"], "{cells:?}");
         }
         for (cells, comma) in [
             (&["20,5", "7", "1.013,2", "1,002"][..], true),

@@ -49,6 +49,12 @@ impl Decoder {
     pub fn decode(&mut self, bucket: &Bucket) -> (Message, Vec<BadRow>) {
         self.header.begin();
         self.json.begin();
+        let read = self.read(bucket);
+        // A decimal comma of a row tells what the points of those before it are.
+        if self.header.must_reread() { self.read(bucket) } else { read }
+    }
+
+    fn read(&mut self, bucket: &Bucket) -> (Message, Vec<BadRow>) {
         let mut table = ColumnBuilder::new(&self.reading, bucket.len()).by(self.decoding.cells.clone());
         let mut bad = Vec::new();
         let mut topics = bucket.raw.topics().peekable();

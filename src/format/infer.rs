@@ -1,19 +1,20 @@
 //! Infers a schema from rows.
 
-use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::data::cell::{self, DecimalMark};
-use crate::data::{Format, Header, Kind, Row, Schema, Separated};
-use crate::format::cell_rules::{CellRules, written_number};
+use crate::data::{Format, Header, Kind, Row, Schema};
+use crate::format::cell_rules::CellRules;
 use crate::format::json_cursor::JsonCell;
-use crate::format::{Decoding, cells, csv, json, text_columns::TextColumns, weatherlink};
+use crate::format::row_cells::cells_of;
+use crate::format::seen_cells::SeenCells;
+use crate::format::{Decoding, cells, csv, json};
 
-/// Names in their order of appearance; a column is a number if every value present reads as one that keeps its digits.
+/// Names in their order of appearance; a column is a number if every value present reads as one that keeps its digits, or
+/// if every one is true or false.
 #[derive(Default)]
 pub struct Inference {
-    columns: Vec<(String, Kind)>,
+    columns: Vec<(String, SeenCells)>,
     places: HashMap<String, usize>,
     header: Vec<u8>,
     /// The number of the last header line.
@@ -22,8 +23,20 @@ pub struct Inference {
     weatherlink: bool,
     /// How cells are read, where that is said.
     rules: Option<Arc<CellRules>>,
-    /// What made columns of cells texts.
-    texts: TextColumns,
+}
+
+/// A schema that rows turned out to have.
+pub struct Inferred {
+    /// The columns.
+    pub schema: Schema,
+    /// Columns of texts that would be numbers if a key of the dataflow file said so: their names, and what to say.
+    pub doubts: Vec<(String, String)>,
+}
+
+impl From<Schema> for Inferred {
+    fn from(schema: Schema) -> Inferred {
+        Inferred { schema, doubts: Vec::new() }
+    }
 }
 
 impl Inference {
@@ -40,11 +53,6 @@ impl Inference {
     /// Takes in a row of a file, with its line.
     pub fn observe_at(&mut self, row: Row<'_>, line: u64) {
         self.take_in(row, Some(line));
-    }
-
-    /// What is to be told of columns that are texts because of some cells.
-    pub fn doubts(&self) -> impl Iterator<Item = String> {
-        self.texts.doubts(&self.columns)
     }
 
     fn take_in(&mut self, row: Row<'_>, line: Option<u64>) {
@@ -76,21 +84,29 @@ impl Inference {
     /// Takes in a column that levels of topics are the values of: a text, where the rows have none of that name.
     pub fn observe_level(&mut self, name: &str) {
         if !self.places.contains_key(name) {
-            *self.column(name) = Kind::Text;
+            self.column(name).take_level();
         }
+    }
+
+    /// The schema of all that was observed, and what is doubtful in it.
+    pub fn found(self) -> Inferred {
+        let doubts = self.columns.iter().filter_map(|(name, cells)| Some((name.clone(), cells.doubt()?)));
+        let doubts = doubts.collect();
+        Inferred { doubts, schema: self.schema() }
     }
 
     /// The schema of all that was observed.
     pub fn schema(self) -> Schema {
         let dated = self.places.contains_key("Date") && self.places.contains_key("Time");
         let date_time = (self.weatherlink && dated).then(|| ("dateTime".to_owned(), Kind::Text));
-        Schema::new(self.columns.into_iter().chain(date_time))
+        let columns = self.columns.into_iter().map(|(name, cells)| (name, cells.kind()));
+        Schema::new(columns.chain(date_time))
     }
 
-    fn column(&mut self, name: &str) -> &mut Kind {
+    fn column(&mut self, name: &str) -> &mut SeenCells {
         let place = self.places.get(name).copied().unwrap_or_else(|| {
             self.places.insert(name.to_owned(), self.columns.len());
-            self.columns.push((name.to_owned(), Kind::Number));
+            self.columns.push((name.to_owned(), SeenCells::default()));
             self.columns.len() - 1
         });
         &mut self.columns[place].1
@@ -103,22 +119,13 @@ impl Inference {
         }
         let rules = self.rules.clone();
         let _ = json::each_value(bytes, &mut |name, cell| {
-            let number = match &cell {
-                // Zeros before a number are an id's, where nothing else says that it is a number.
-                JsonCell::Text(text) => {
-                    kept_number(rules.as_deref(), text, DecimalMark::Point).is_some() && !cell::is_padded(text)
-                }
-                JsonCell::Number(number) => {
-                    let value = number.value();
-                    cell::keeps_digits(number.text(), value)
-                        || rules.as_ref().is_some_and(|rules| rules.is_missing_number(value))
-                }
-                JsonCell::Bool(_) => false,
-                _ => true,
-            };
-            let kind = self.column(name);
-            if !number {
-                *kind = Kind::Text;
+            let column = self.column(name);
+            match &cell {
+                JsonCell::Text(text) => column.take_json_text(name, text, rules.as_deref()),
+                JsonCell::Number(number) => column.take_json_number(number.text(), number.value(), rules.as_deref()),
+                JsonCell::Bool(_) => column.take_boolean(),
+                JsonCell::Infinity { .. } => column.take_number(),
+                JsonCell::Null | JsonCell::Nested => {}
             }
         });
     }
@@ -146,30 +153,9 @@ impl Inference {
             return;
         }
         for (name, cell) in self.names.iter().zip(cells) {
-            let (place, number) = (self.places[name], kept_number(self.rules.as_deref(), &cell, mark));
-            if number.is_none() {
-                self.columns[place].1 = Kind::Text;
-            }
-            self.texts.see(place, &cell, number, at);
+            self.columns[self.places[name]].1.take(name, &cell, (mark, self.rules.as_deref()), at);
         }
     }
-}
-
-/// The number that a cell says, if it keeps what the cell says: an id of many digits is a text.
-fn kept_number(rules: Option<&CellRules>, cell: &str, mark: DecimalMark) -> Option<f64> {
-    written_number(rules, cell, mark).filter(|number| cell::keeps_digits(cell, *number))
-}
-
-/// The cells of a row under a header, and the mark before their fractions; `None` for bytes that are no text.
-pub(crate) fn cells_of(row: Row<'_>) -> Option<(Vec<Cow<'_, str>>, DecimalMark)> {
-    let line = std::str::from_utf8(row.bytes).ok()?;
-    Some(match row.format {
-        Format::WeatherLink(layout) => {
-            (weatherlink::cells(line, layout.doubled_tabs).map(Cow::Borrowed).collect(), DecimalMark::Either)
-        }
-        Format::Separated(Separated { separator, decimal, .. }) => (csv::cells_by(line, separator).collect(), decimal),
-        _ => (csv::cells(line).collect(), DecimalMark::Point),
-    })
 }
 
 #[cfg(test)]
@@ -219,6 +205,33 @@ mod tests {
         assert_eq!(texts(of_json), ["long", "eui", "id"]);
         // As in pandas, zeros before a number in CSV say nothing.
         assert_eq!(texts(of_csv), ["long", "eui"]);
+    }
+
+    #[test]
+    fn columns_of_true_and_false_are_numbers() {
+        let row = |bytes| Row { bytes, format: Format::Json, header: None };
+        let kinds = kinds(&[
+            row(br#"{"a": true, "b": "True", "c": 1, "d": true, "e": null}"#),
+            row(br#"{"a": false, "b": null, "c": false, "d": "x", "e": true}"#),
+        ]);
+        let (number, text) = (Kind::Number, Kind::Text);
+        let kinds: Vec<_> = kinds.iter().map(|(_, kind)| *kind).collect();
+        assert_eq!(kinds, [number, number, text, text, number]);
+    }
+
+    #[test]
+    fn texts_that_are_numbers_in_another_notation_are_told() {
+        let row = |bytes| Row { bytes, format: Format::Json, header: None };
+        let mut inference = Inference::default();
+        inference.observe(row(br#"{"a": "21,5", "b": "21,5", "c": "x", "d": "3 V", "e": "1"}"#));
+        inference.observe(row(br#"{"a": "22,5", "b": "warm", "c": "1,5", "d": null, "e": 2}"#));
+        let doubts = inference.found().doubts;
+        let names: Vec<&str> = doubts.iter().map(|(name, _)| name.as_str()).collect();
+        assert_eq!(names, ["a", "d"]);
+        assert!(
+            doubts[0].1.contains("\"21,5\": say decimal = \",\"") && doubts[1].1.contains("unit = { d"),
+            "{doubts:?}"
+        );
     }
 
     #[test]

@@ -1,24 +1,24 @@
 //! The rows inside of a JSON payload, or of a line: `rows` of `[source]`. They are the elements of an array, the elements
-//! of arrays that are columns, or the members of an object whose keys are values of a column.
+//! of arrays that are columns, or the members of an object whose keys are values of a column; arrays and objects of those
+//! are passed through one by one.
 
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
+use std::sync::Arc;
 
 use super::json_cursor::JsonCursor;
 use super::json_text;
 use super::json_writer;
 use super::path::{self, PathStep};
-use crate::data::{Broken, Format, Header, Row};
+use super::rows_path::{self, RowsLevel, RowsSpread};
+use crate::data::{Broken, Format, Header, NoRows, Row, Standing};
 
 /// Where the rows are.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InnerRows {
-    /// To the array, or to the object; none if it is the payload itself.
-    steps: Vec<PathStep>,
-    /// The key that the whole path is, where it looks like more steps than one.
-    exact: Option<String>,
-    /// The column whose values are the keys of an object of rows.
-    keys: Option<String>,
+    levels: Arc<[RowsLevel]>,
+    /// Whether a value without a key is a row of the column `value`.
+    lone: bool,
 }
 
 /// The rows of an object that are still to come.
@@ -26,6 +26,9 @@ pub struct InnerRows {
 pub(crate) struct RowsFound {
     /// The object without the rows, from which the rows have what they lack.
     pub around: Vec<u8>,
+    /// The number of that object as a header.
+    pub line: u64,
+    lone: bool,
     rest: Rest,
 }
 
@@ -37,7 +40,28 @@ enum Rest {
     /// Columns: of each its key with quotes, and where its next element begins; and how many rows there are.
     Columns(Vec<(Range<usize>, usize)>, usize),
     /// Members of an object, up to its bracket, with the column of their keys.
-    Members(Range<usize>, String),
+    Members(Range<usize>, Option<String>),
+    /// One row, if it has not been taken.
+    One(Option<Range<usize>>),
+    /// The rows of another object, in which what was a text is JSON.
+    Within(Box<(Vec<u8>, RowsFound)>),
+    /// The rows in each of several values.
+    Levels(Box<LevelRows>),
+}
+
+/// The values of a level.
+#[derive(Debug)]
+struct LevelRows {
+    levels: Arc<[RowsLevel]>,
+    depth: usize,
+    /// The array or object that has them.
+    place: Range<usize>,
+    /// What comes next in it.
+    next: usize,
+    /// How many bytes were written so far.
+    written: usize,
+    /// The rows of the value that comes now, in an object that has it where all of them were.
+    current: Option<(Vec<u8>, RowsFound)>,
 }
 
 /// Where a row is.
@@ -47,119 +71,204 @@ pub(crate) enum InnerRow {
     Stands(Range<usize>),
     /// It was written.
     Written,
+    /// What was written has no rows.
+    Missing(NoRows),
 }
 
 /// Where a member of an object is: its key with quotes, and its value.
 type Member = (Range<usize>, Range<usize>);
 
+/// Rows, or why there are none.
+type Found = Result<RowsFound, NoRows>;
+
 /// Arrays under longer keys are no columns: each row has the keys of all.
 const LONGEST_KEY: usize = 1024;
+/// What is beside arrays within arrays is written anew for each: so much in all for one payload.
+const MAX_WRITTEN: usize = 1 << 30;
 
 impl InnerRows {
-    /// The rows at a path: that of an array, or of an object of arrays; `.` is the payload itself. A last step `{column}`
-    /// says that an object has the rows, and that its keys are the values of this column.
+    /// The rows at a path: that of an array, or of an object of arrays; `.` is the payload itself. A step `{column}` says
+    /// that an object has the rows, and that its keys are the values of this column; `[*]` and `*` go on in each element of
+    /// an array and in each value of an object.
     ///
     /// # Errors
     /// In words: a text that is no path.
     pub fn parse(text: &str) -> Result<InnerRows, String> {
-        let (at, keys) = match text.strip_suffix('}').and_then(|text| text.rsplit_once('{')) {
-            Some((at, column)) if !column.is_empty() && (at.is_empty() || at.ends_with('.')) => {
-                (at.strip_suffix('.').unwrap_or(at), Some(column.to_owned()))
-            }
-            _ => (text, None),
-        };
-        if at == "." || at.is_empty() && keys.is_some() {
-            return Ok(InnerRows { steps: Vec::new(), exact: None, keys });
-        }
-        let steps = path::parse(at)?;
-        let exact = (steps != [PathStep::Key(at.into())]).then(|| at.to_owned());
-        Ok(InnerRows { steps, exact, keys })
+        Ok(InnerRows { levels: rows_path::parse(text)?.into(), lone: false })
     }
 
-    /// The column whose values are keys of the object that has the rows.
-    pub fn key_column(&self) -> Option<&str> {
-        self.keys.as_deref()
+    /// The same, where a value without a key is a row of the column that is read from `value`.
+    pub fn with_lone_values(self, lone: bool) -> InnerRows {
+        InnerRows { lone, ..self }
     }
 
-    /// The rows of an object; `None` if there are none where they should be.
+    /// Whether the payload itself holds them.
+    pub(crate) fn is_payload(&self) -> bool {
+        self.levels.len() == 1 && self.levels[0].steps.is_empty() && self.levels[0].spread == RowsSpread::Rows
+    }
+
+    /// The columns whose values are keys of the objects that have the rows.
+    pub fn key_columns(&self) -> impl Iterator<Item = &str> {
+        self.levels.iter().filter_map(|level| match &level.spread {
+            RowsSpread::Members(Some(column)) => Some(column.as_str()),
+            _ => None,
+        })
+    }
+
+    /// The rows of an object, or why there are none where they should be.
     ///
     /// # Errors
     /// Bytes that are no JSON.
-    pub(crate) fn find(&self, object: &[u8]) -> Result<Option<RowsFound>, String> {
-        let of = |steps: &[PathStep]| {
-            let mut cursor = JsonCursor::new(object);
-            let found = path::place(steps, &mut cursor)?;
-            let found = found.filter(|found| matches!(object[found.start], b'[' | b'{'));
-            cursor.end().map(|()| found)
-        };
-        let exact = self.exact.as_ref().filter(|key| memchr::memmem::find(object, key.as_bytes()).is_some());
-        let exact = exact.map(|key| of(&[PathStep::Key(key.clone())])).transpose()?.flatten();
-        let place = match exact {
-            None => of(&self.steps)?,
-            place => place,
-        };
-        Ok(place.and_then(|place| self.rows_at(object, place)))
-    }
-
-    /// The rows that an array or an object at a place of whole JSON holds.
-    fn rows_at(&self, object: &[u8], place: Range<usize>) -> Option<RowsFound> {
-        let without = |left: &[u8]| [&object[..place.start], left, &object[place.end..]].concat();
-        let is_array = object[place.start] == b'[';
-        let inside = place.start + 1..place.end;
-        match &self.keys {
-            None if is_array => Some(RowsFound { around: without(b"[]"), rest: Rest::Elements(inside) }),
-            None => {
-                let members = members(object, place.start);
-                let lengths: Vec<Option<usize>> = members.iter().map(|member| length_of(object, member)).collect();
-                let length = common_length(&lengths)?;
-                let (mut columns, mut left, mut arrays) = (Vec::new(), b"{".to_vec(), Vec::new());
-                for ((key, value), own) in members.into_iter().zip(lengths) {
-                    if own == Some(length) {
-                        columns.push((key, value.start + 1));
-                        continue;
-                    }
-                    if left.len() > 1 {
-                        left.push(b',');
-                    }
-                    left.extend_from_slice(&object[key.start..value.end]);
-                    if object[value.start] == b'[' {
-                        arrays.extend_from_slice(&object[key.start..value.end]);
-                        arrays.push(b',');
-                    }
-                }
-                left.push(b'}');
-                let mut around = without(&left);
-                // A column of an array that no row has an element of must not be missing in silence.
-                let root = object.iter().position(|byte| *byte == b'{').expect("rows are in an object");
-                if root < place.start {
-                    around.splice(root + 1..root + 1, arrays);
-                }
-                Some(RowsFound { around, rest: Rest::Columns(columns, length) })
-            }
-            Some(_) if is_array => None,
-            Some(column) => Some(RowsFound { around: without(b"{}"), rest: Rest::Members(inside, column.clone()) }),
-        }
+    pub(crate) fn find(&self, object: &[u8]) -> Result<Found, String> {
+        find(&self.levels, 0, object, 0..object.len(), self.lone)
     }
 
     /// Calls `f` with the rows of an object, or with the object, marked as broken, if it has none.
     pub(crate) fn each_row(&self, object: &[u8], mut f: impl FnMut(Row<'_>)) {
         match self.find(object) {
-            Ok(Some(mut found)) => {
-                let (mut written, line) = (Vec::new(), Header::next_line());
+            Ok(Ok(mut found)) => {
+                let mut written = Vec::new();
                 while let Some(row) = found.next(object, &mut written) {
-                    let bytes = match row {
-                        InnerRow::Stands(range) => &object[range],
-                        InnerRow::Written => &written,
+                    let (bytes, format) = match row {
+                        InnerRow::Stands(range) => (&object[range], Format::Json),
+                        InnerRow::Written => (written.as_slice(), Format::Json),
+                        InnerRow::Missing(why) => (written.as_slice(), Format::Broken(Broken::NoRows(why))),
                     };
-                    let header = Header { names: &found.around, line: Some(line) };
-                    f(Row { bytes: bytes.trim_ascii(), format: Format::Json, header: Some(header) });
+                    let header = Header { names: &found.around, line: Some(found.line) };
+                    f(Row { bytes: bytes.trim_ascii(), format, header: Some(header) });
                 }
             }
-            Ok(None) => f(Row { bytes: object, format: Format::Broken(Broken::NoRows), header: None }),
+            Ok(Err(why)) => f(Row { bytes: object, format: Format::Broken(Broken::NoRows(why)), header: None }),
             // Who reads it says why it can't be read.
             Err(_) => f(Row { bytes: object, format: Format::Json, header: None }),
         }
     }
+}
+
+/// The rows of whole JSON that a level leads to from a part of it.
+fn find(levels: &Arc<[RowsLevel]>, depth: usize, object: &[u8], at: Range<usize>, lone: bool) -> Result<Found, String> {
+    let level = &levels[depth];
+    let place = |steps: &[PathStep]| {
+        let mut cursor = JsonCursor::new(&object[at.clone()]);
+        let found = path::place(steps, &mut cursor)?;
+        cursor.end()?;
+        Ok::<_, String>(found.map(|found| at.start + found.start..at.start + found.end))
+    };
+    let exact = level.exact.as_ref().filter(|key| memchr::memmem::find(&object[at.clone()], key.as_bytes()).is_some());
+    let exact = exact.map(|key| place(&[PathStep::Key(key.clone())])).transpose()?.flatten();
+    let found = match exact.filter(|place| matches!(object[place.start], b'[' | b'{')) {
+        None => place(&level.steps)?,
+        exact => exact,
+    };
+    if let Some(rows) = found.clone().and_then(|place| rows_at(levels, depth, object, place, lone)) {
+        return rows.map(Ok);
+    }
+    // What the last steps lead to may be in a text.
+    for length in (0..=level.steps.len()).rev() {
+        let Some(stands) = place(&level.steps[..length])? else { continue };
+        if let Some(json) = json_in_text(&object[stands.clone()]) {
+            let inside = [&object[..stands.start], &json, &object[stands.end..]].concat();
+            let at = at.start..at.end + json.len() - stands.len();
+            return Ok(find(levels, depth, &inside, at, lone)?.map(|found| RowsFound {
+                around: found.around.clone(),
+                line: found.line,
+                lone,
+                rest: Rest::Within(Box::new((inside, found))),
+            }));
+        }
+        let steps = levels[..depth].iter().map(|level| level.steps.len()).sum::<usize>() + length;
+        return Ok(Err(NoRows { steps: u8::try_from(steps).unwrap_or(u8::MAX), stands: standing(&object[stands]) }));
+    }
+    Ok(Err(NoRows { steps: 0, stands: Standing::Object }))
+}
+
+/// What stands where there are no rows.
+fn standing(value: &[u8]) -> Standing {
+    match value.first() {
+        Some(b'{') if value[1..].trim_ascii_start().starts_with(b"}") => Standing::Empty,
+        Some(b'{') => Standing::Object,
+        Some(b'[') => Standing::Array,
+        Some(b'"') => Standing::Text,
+        Some(b'n' | b'N') => Standing::Null,
+        Some(b't' | b'f') => Standing::Boolean,
+        _ => Standing::Number,
+    }
+}
+
+/// The object or the array that a text is, as JSON that was written as JSON once more.
+fn json_in_text(value: &[u8]) -> Option<Vec<u8>> {
+    let text = JsonCursor::new(value).string().ok().filter(|_| value[0] == b'"')?;
+    let mut inside = JsonCursor::new(text.as_bytes());
+    matches!(inside.peek(), Some(b'{' | b'[')).then_some(())?;
+    inside.skip().and_then(|()| inside.end()).ok()?;
+    Some(text.trim().trim_end_matches('\0').as_bytes().to_vec())
+}
+
+/// The rows that a value at a place of whole JSON holds; `None` if it can't hold them.
+fn rows_at(
+    levels: &Arc<[RowsLevel]>,
+    depth: usize,
+    object: &[u8],
+    place: Range<usize>,
+    lone: bool,
+) -> Option<Result<RowsFound, String>> {
+    let without = |left: &[u8]| [&object[..place.start], left, &object[place.end..]].concat();
+    let inside = place.start + 1..place.end;
+    let is_payload = depth == 0 && object[..place.start].trim_ascii().is_empty();
+    let is_last = depth + 1 == levels.len();
+    let (around, rest) = match (object[place.start], &levels[depth].spread) {
+        // An element of an array that is the payload.
+        (b'[' | b'"', RowsSpread::Rows) if is_payload => (b"{}".to_vec(), Rest::One(Some(place))),
+        (b'[', RowsSpread::Rows) => (without(b"[]"), Rest::Elements(inside)),
+        (b'{', RowsSpread::Rows) => match columns(object, place.clone(), &without) {
+            Some(columns) => columns,
+            None if object[inside].trim_ascii_start().starts_with(b"}") => return None,
+            None if is_payload => (b"{}".to_vec(), Rest::One(Some(place))),
+            None => (without(b"{}"), Rest::One(Some(place))),
+        },
+        (_, RowsSpread::Rows) if lone && !object[place.clone()].starts_with(b"n") => {
+            let around = if is_payload { b"{}".to_vec() } else { without(b"null") };
+            (around, Rest::One(Some(place)))
+        }
+        (b'{', RowsSpread::Members(column)) if is_last => (without(b"{}"), Rest::Members(inside, column.clone())),
+        (b'[', RowsSpread::Elements) | (b'{', RowsSpread::Members(_)) => {
+            let rows =
+                LevelRows { levels: levels.clone(), depth, next: inside.start, place, written: 0, current: None };
+            (Vec::new(), Rest::Levels(Box::new(rows)))
+        }
+        _ => return None,
+    };
+    Some(Ok(RowsFound { around, line: Header::next_line(), lone, rest }))
+}
+
+/// The rows of an object of arrays.
+fn columns(object: &[u8], place: Range<usize>, without: &impl Fn(&[u8]) -> Vec<u8>) -> Option<(Vec<u8>, Rest)> {
+    let members = members(object, place.start);
+    let lengths: Vec<Option<usize>> = members.iter().map(|member| length_of(object, member)).collect();
+    let length = common_length(&lengths)?;
+    let (mut columns, mut left, mut arrays) = (Vec::new(), b"{".to_vec(), Vec::new());
+    for ((key, value), own) in members.into_iter().zip(lengths) {
+        if own == Some(length) {
+            columns.push((key, value.start + 1));
+            continue;
+        }
+        if left.len() > 1 {
+            left.push(b',');
+        }
+        left.extend_from_slice(&object[key.start..value.end]);
+        if object[value.start] == b'[' {
+            arrays.extend_from_slice(&object[key.start..value.end]);
+            arrays.push(b',');
+        }
+    }
+    left.push(b'}');
+    let mut around = without(&left);
+    // A column of an array that no row has an element of must not be missing in silence.
+    let root = object.iter().position(|byte| *byte == b'{').expect("rows are in an object");
+    if root < place.start {
+        around.splice(root + 1..root + 1, arrays);
+    }
+    Some((around, Rest::Columns(columns, length)))
 }
 
 impl RowsFound {
@@ -173,7 +282,7 @@ impl RowsFound {
                     return None;
                 }
                 rest.start = if last { rest.end } else { element.end + 1 };
-                Some(InnerRow::Stands(element))
+                Some(row_at(object, element, self.lone, out))
             }
             Rest::Columns(columns, left) => {
                 *left = left.checked_sub(1)?;
@@ -197,13 +306,148 @@ impl RowsFound {
                 rest.start = next;
                 out.clear();
                 push_cells(&object[value], out);
-                json_writer::push_key(out, column);
-                out.extend_from_slice(&object[key]);
+                if let Some(column) = column {
+                    json_writer::push_key(out, column);
+                    out.extend_from_slice(&object[key]);
+                }
                 out.push(b'}');
                 Some(InnerRow::Written)
             }
+            Rest::One(row) => row.take().map(|row| row_at(object, row, self.lone, out)),
+            Rest::Within(within) => {
+                let (object, found) = &mut **within;
+                let row = found.next(object, out)?;
+                if self.line != found.line {
+                    (self.line, self.around) = (found.line, found.around.clone());
+                }
+                Some(written(row, object, out))
+            }
+            Rest::Levels(levels) => {
+                let (row, line) = levels.next(object, self.lone, self.line, &mut self.around, out)?;
+                self.line = line;
+                Some(row)
+            }
         }
     }
+}
+
+impl LevelRows {
+    /// The next row, and the number of what is around it, which is written if it has another number than before.
+    fn next(
+        &mut self,
+        object: &[u8],
+        lone: bool,
+        line: u64,
+        around: &mut Vec<u8>,
+        out: &mut Vec<u8>,
+    ) -> Option<(InnerRow, u64)> {
+        loop {
+            if let Some((inside, found)) = &mut self.current {
+                if let Some(row) = found.next(inside, out) {
+                    if line != found.line {
+                        around.clone_from(&found.around);
+                    }
+                    return Some((written(row, inside, out), found.line));
+                }
+                self.current = None;
+            }
+            let (key, value) = self.value(object)?;
+            let (inside, at) = self.around_value(object, key, value);
+            self.written += inside.len();
+            if self.written > MAX_WRITTEN {
+                self.next = self.place.end;
+            }
+            match find(&self.levels, self.depth + 1, &inside, at, lone) {
+                _ if self.written > MAX_WRITTEN => {
+                    let why = NoRows { steps: 0, stands: Standing::TooMuch };
+                    return Some((missing(inside, why, around, out), Header::next_line()));
+                }
+                Ok(Ok(found)) => self.current = Some((inside, found)),
+                Ok(Err(why)) => return Some((missing(inside, why, around, out), Header::next_line())),
+                // The whole was read before.
+                Err(_) => {}
+            }
+        }
+    }
+
+    /// The value that comes next, with its key if it has one.
+    fn value(&mut self, object: &[u8]) -> Option<(Option<Range<usize>>, Range<usize>)> {
+        if object[self.place.start] == b'{' {
+            let (key, value, next) = member(object, self.next)?;
+            self.next = next;
+            return Some((Some(key), value));
+        }
+        let (element, last) = json_text::element(&object[..self.place.end], self.next)?;
+        let value = &object[element.clone()];
+        let start = element.start + (value.len() - value.trim_ascii_start().len());
+        let end = start + value.trim_ascii().len();
+        self.next = if last { self.place.end } else { element.end + 1 };
+        (start < end).then_some((None, start..end))
+    }
+
+    /// The object with a value where all values were, and beside it the cells of the value and its key; and where the
+    /// value is in it.
+    fn around_value(&self, object: &[u8], key: Option<Range<usize>>, value: Range<usize>) -> (Vec<u8>, Range<usize>) {
+        let Range { start, end } = self.place;
+        let is_payload = object[..start].trim_ascii().is_empty();
+        let (before, behind): (&[u8], &[u8]) =
+            if is_payload { (b"{\"[*]\":", b"}") } else { (&object[..start], &object[end..]) };
+        let mut inside = [before, &object[value.clone()], behind].concat();
+        let at = before.len()..before.len() + value.len();
+        let Some(end) = inside.iter().rposition(|byte| *byte == b'}').filter(|_| inside.trim_ascii_start()[0] == b'{')
+        else {
+            return (inside, at);
+        };
+        inside.truncate(end);
+        let levels = &self.levels[self.depth..];
+        if let (b'{', Some(PathStep::Key(rows))) = (object[value.start], levels[1].steps.first()) {
+            for (key, cell) in members(object, value.start) {
+                let is_rows = object[key.start + 1..key.end - 1] == *rows.as_bytes();
+                if !is_rows && object[cell.start] != b'[' {
+                    inside.push(b',');
+                    inside.extend_from_slice(&object[key.start..cell.end]);
+                }
+            }
+        }
+        if let (Some(key), RowsSpread::Members(Some(column))) = (key, &levels[0].spread) {
+            json_writer::push_key(&mut inside, column);
+            inside.extend_from_slice(&object[key]);
+        }
+        inside.push(b'}');
+        (inside, at)
+    }
+}
+
+/// An object without rows, which is written.
+fn missing(object: Vec<u8>, why: NoRows, around: &mut Vec<u8>, out: &mut Vec<u8>) -> InnerRow {
+    *out = object;
+    *around = b"{}".to_vec();
+    InnerRow::Missing(why)
+}
+
+/// A row of another object, which is written if it stands in it.
+fn written(row: InnerRow, object: &[u8], out: &mut Vec<u8>) -> InnerRow {
+    match row {
+        InnerRow::Stands(range) => {
+            out.clear();
+            out.extend_from_slice(object[range].trim_ascii());
+            InnerRow::Written
+        }
+        row => row,
+    }
+}
+
+/// A value as a row; a lone one is that of the column `value`, where there is such a column.
+fn row_at(object: &[u8], place: Range<usize>, lone: bool, out: &mut Vec<u8>) -> InnerRow {
+    let value = object[place.clone()].trim_ascii();
+    let has_keys = matches!(value, [] | [b'{' | b'[', ..] | [b'"', b'{', ..]);
+    if !lone || has_keys {
+        return InnerRow::Stands(place);
+    }
+    out.clear();
+    push_cells(value, out);
+    out.push(b'}');
+    InnerRow::Written
 }
 
 /// Appends an object without its closing bracket: that of a value, or one of its elements, or of a lone value.
@@ -298,6 +542,7 @@ mod tests {
             let header = row.header.map_or_else(String::new, |header| String::from_utf8_lossy(header.names).into());
             all.push(match row.format {
                 Format::Json => format!("{text} {header}"),
+                Format::Broken(Broken::NoRows(_)) => "no rows".into(),
                 other => format!("{other:?}"),
             });
         });
@@ -321,9 +566,9 @@ mod tests {
     #[test]
     fn an_object_without_such_an_array_is_broken() {
         for object in
-            ["{}", r#"{"a": null}"#, r#"{"a": {"r": {}}}"#, r#"{"a": {"r": {"x": 1}}}"#, r#"{"a": [{"r": [1]}]}"#, "7"]
+            ["{}", r#"{"a": null}"#, r#"{"a": {"r": {}}}"#, r#"{"a": {"r": null}}"#, r#"{"a": [{"r": [1]}]}"#, "7"]
         {
-            assert_eq!(rows("a.r", object), ["Broken(NoRows)"], "{object}");
+            assert_eq!(rows("a.r", object), ["no rows"], "{object}");
         }
         assert_eq!(rows("a.r", r#"{"a": {"r": [1}}"#), [r#"{"a": {"r": [1}} "#]);
     }
@@ -369,8 +614,65 @@ mod tests {
             [r#"{"t": 1,"at":"1"} {}"#, r#"{"t": 2,"at":"2"} {}"#]
         );
         assert_eq!(rows("a.{k}", r#"{"a": {}}"#), [] as [&str; 0]);
-        assert_eq!(rows("a.{k}", r#"{"a": [{"t": 1}]}"#), ["Broken(NoRows)"]);
-        assert_eq!(InnerRows::parse("a.{k}").unwrap().key_column(), Some("k"));
+        assert_eq!(rows("a.{k}", r#"{"a": [{"t": 1}]}"#), ["no rows"]);
+        assert_eq!(InnerRows::parse("a.{k}").unwrap().key_columns().collect::<Vec<_>>(), ["k"]);
         assert!(InnerRows::parse("a.").is_err() && InnerRows::parse("").is_err());
+    }
+
+    #[test]
+    fn rows_are_found_in_each_of_several_values() {
+        let object = r#"{"id": "u", "s": [{"l": 1, "d": [{"t": 1}, {"t": 2}], "x": [0]}, {"l": 2, "d": []}, {"d": [{"t": 3}]}, 7]}"#;
+        let expected = [
+            r#"{"t": 1} {"id": "u", "s": {"l": 1, "d": [], "x": [0]},"l": 1}"#,
+            r#"{"t": 2} {"id": "u", "s": {"l": 1, "d": [], "x": [0]},"l": 1}"#,
+            r#"{"t": 3} {"id": "u", "s": {"d": []}}"#,
+            "no rows",
+        ];
+        assert_eq!(rows("s[*].d", object), expected);
+        assert_eq!(rows("s[].d[]", object), expected);
+        let object = r#"{"s": {"a": {"d": [{"t": 1}]}, "b": {"d": {"t": 2}}}}"#;
+        let expected = [r#"{"t": 1} {"s": {"d": []},"i":"a"}"#, r#"{"t": 2} {"s": {"d": {}},"i":"b"}"#];
+        assert_eq!(rows("s.{i}.d", object), expected);
+        let object = r#"{"temp": {"x": 1.5, "y": 2}, "hum": {"x": 80}}"#;
+        let expected = [
+            r#"{"value":1.5,"at":"x"} {"[*]":{},"what":"temp"}"#,
+            r#"{"value":2,"at":"y"} {"[*]":{},"what":"temp"}"#,
+            r#"{"value":80,"at":"x"} {"[*]":{},"what":"hum"}"#,
+        ];
+        assert_eq!(rows("{what}.{at}", object), expected);
+        assert_eq!(rows("s[*][*]", r#"{"s": [[{"t": 1}], [{"t": 2}]]}"#).len(), 2);
+        assert_eq!(
+            rows("a[*].b[*].c", r#"{"a": [{"n": 1, "b": [{"m": 2, "c": [{"t": 3}]}]}]}"#),
+            [r#"{"t": 3} {"a": {"n": 1, "b": {"m": 2, "c": []}},"n": 1,"m": 2}"#]
+        );
+    }
+
+    #[test]
+    fn one_row_stands_where_an_array_is_usual() {
+        assert_eq!(rows("d", r#"{"d": {"t": 1}, "s": 2}"#), [r#"{"t": 1} {"d": {}, "s": 2}"#]);
+        assert_eq!(rows(".", r#"{"t": 1}"#), [r#"{"t": 1} {}"#]);
+        assert_eq!(rows(".", "[1, 2]"), ["[1, 2] {}"]);
+    }
+
+    #[test]
+    fn rows_in_a_text_that_is_json() {
+        let text = r#"{"p": "{\"list\": [{\"t\": 1}, {\"t\": 2}]}", "s": 3}"#;
+        let around = r#"{"p": {"list": []}, "s": 3}"#;
+        assert_eq!(rows("p.list", text), [format!(r#"{{"t": 1}} {around}"#), format!(r#"{{"t": 2}} {around}"#)]);
+        assert_eq!(rows("p", r#"{"p": "[{\"t\": 1}]"}"#), [r#"{"t": 1} {"p": []}"#]);
+        assert_eq!(rows("p.list", r#"{"p": "no JSON"}"#), ["no rows"]);
+    }
+
+    #[test]
+    fn values_without_keys_are_rows_where_a_column_reads_them() {
+        let object = br#"{"t0": 1, "s": [1.5, "x", null, {"t": 1}]}"#;
+        let mut all = Vec::new();
+        let rows = InnerRows::parse("s").unwrap();
+        rows.clone()
+            .with_lone_values(true)
+            .each_row(object, |row| all.push(String::from_utf8_lossy(row.bytes).into_owned()));
+        assert_eq!(all, [r#"{"value":1.5}"#, r#"{"value":"x"}"#, r#"{"value":null}"#, r#"{"t": 1}"#]);
+        rows.each_row(object, |row| all.push(String::from_utf8_lossy(row.bytes).into_owned()));
+        assert_eq!(all[4..], ["1.5", "\"x\"", "null", r#"{"t": 1}"#]);
     }
 }

@@ -468,7 +468,7 @@ mod tests {
         for wrong in ["", "{", "{\"a\": 1,}", "{\"a\" 1}", "{\"a\": 1 \"b\": 2}", "{\"a\": 1} x", "{a: 1}", "[1]", "7"]
         {
             let reason = rows.read(wrong, None).unwrap_err();
-            assert!(reason.contains("EOF") || reason.contains("no JSON: byte"), "{wrong}: {reason}");
+            assert!(reason.contains("EOF") || reason.starts_with("no JSON"), "{wrong}: {reason}");
             assert_eq!(rows.cells(r#"{"a": 1, "b": 2, "c": 3}"#), "1 2 3");
         }
     }

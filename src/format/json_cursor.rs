@@ -167,8 +167,12 @@ impl<'a> JsonCursor<'a> {
             return text.map(Cow::Owned).map_err(|error| format!("byte {start}: {error}"));
         }
         let text = std::str::from_utf8(&quoted[1..quoted.len() - 1]);
-        text.map(Cow::Borrowed)
-            .map_err(|error| format!("not UTF-8 text: byte {} is wrong", start + error.valid_up_to() + 1))
+        text.map(Cow::Borrowed).map_err(|error| {
+            let at = start + error.valid_up_to() + 1;
+            format!(
+                "not UTF-8 text: byte {at} is wrong; say csv = {{ encoding = \"windows-1252\" }} in [source] if it is that"
+            )
+        })
     }
 
     /// The string that begins here with its quotes, and whether something in it is escaped.
@@ -288,6 +292,22 @@ impl<'a> JsonCursor<'a> {
             }
             _ => self.cell().map(drop),
         }
+    }
+
+    /// How many elements the array has that is next, which is not passed over.
+    ///
+    /// # Errors
+    /// What is no array.
+    pub fn elements(&self) -> Result<usize, String> {
+        let mut cursor = self.clone();
+        cursor.open(b'[')?;
+        let (mut more, mut count) = (!cursor.close(b']'), 0);
+        while more {
+            cursor.skip()?;
+            count += 1;
+            more = cursor.another(b']')?;
+        }
+        Ok(count)
     }
 
     /// Behind the value: whether nothing follows but white space and the zeros that end a string in C.

@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 
-use super::column_units::{ColumnUnits, UnitNotice};
+use super::column_units::{ColumnUnits, UnitNotice, own_conversion};
 use super::decoding::Decoding;
 use super::json_cursor::{JsonCell, JsonCursor};
 use super::path::{self, PathStep};
@@ -42,6 +42,8 @@ struct LayoutNode {
     column: Option<(usize, Match)>,
     keys: HashMap<String, usize>,
     indices: Vec<(usize, usize)>,
+    /// Elements that are counted from the end, from 1.
+    last: Vec<(usize, usize)>,
     elements: Vec<(String, String, usize)>,
     /// All columns of values inside of it.
     below: Vec<usize>,
@@ -57,7 +59,7 @@ impl LayoutNode {
 
     /// Whether elements of an array lead to columns.
     fn has_elements(&self) -> bool {
-        !self.indices.is_empty() || !self.elements.is_empty()
+        !self.indices.is_empty() || !self.last.is_empty() || !self.elements.is_empty()
     }
 }
 
@@ -74,6 +76,8 @@ pub(crate) struct JsonLayout {
     contested: bool,
     units: ColumnUnits,
     conversions: Vec<Conversion>,
+    /// By column, the conversion of a unit that its key says itself.
+    own: Vec<Option<Conversion>>,
     /// Keys of rows that are no column's.
     unmatched: UnmatchedNames,
 }
@@ -100,6 +104,20 @@ struct Walk<'a, S> {
     sink: &'a mut S,
 }
 
+/// What is wrong with a value that is no object, if it is one.
+#[cold]
+fn lone_value(bytes: &[u8]) -> Option<String> {
+    const LONGEST: usize = 40;
+    let mut cursor = JsonCursor::new(bytes);
+    cursor.cell().and_then(|_| cursor.end()).ok()?;
+    let shown = String::from_utf8_lossy(bytes.trim_ascii());
+    let shown = if shown.len() > LONGEST { "a value".into() } else { shown };
+    Some(format!(
+        "no JSON object: {shown} has no key: where `rows` of [source] leads to its array, a column that is read from \
+         \"value\" takes it"
+    ))
+}
+
 impl JsonLayout {
     pub fn new(schema: &Schema, decoding: &Decoding) -> JsonLayout {
         let exact = vec![0; schema.columns().len()];
@@ -110,6 +128,7 @@ impl JsonLayout {
             contested: decoding.units,
             units: ColumnUnits::default(),
             conversions: Vec::new(),
+            own: schema.columns().iter().map(|column| own_conversion(column, decoding)).collect(),
             unmatched: UnmatchedNames::default(),
         };
         let keys: Vec<&str> = schema.names().map(|name| decoding.keys.key(name)).collect();
@@ -137,9 +156,16 @@ impl JsonLayout {
 
     fn child(&mut self, node: usize, step: &PathStep) -> usize {
         let new = self.nodes.len();
-        let LayoutNode { keys, indices, elements, .. } = &mut self.nodes[node];
+        let LayoutNode { keys, indices, last, elements, .. } = &mut self.nodes[node];
         let child = match step {
             PathStep::Key(key) => *keys.entry(key.clone()).or_insert(new),
+            PathStep::Last(index) => match last.iter().find(|(known, _)| known == index) {
+                Some((_, child)) => *child,
+                None => {
+                    last.push((*index, new));
+                    new
+                }
+            },
             PathStep::Index(index) => match indices.iter().find(|(known, _)| known == index) {
                 Some((_, child)) => *child,
                 None => {
@@ -187,8 +213,8 @@ impl JsonLayout {
                 self.object(ROOT, &mut inside, &mut walk)?;
                 inside.end()?;
             }
-            Some(b'[') => return Err(cursor.wrong("an object, or columns that are elements, such as `[0]`,")),
-            Some(_) => return Err(cursor.wrong("an object")),
+            Some(b'[') => return Err(cursor.wrong("an object, or columns that are elements such as `[0]`")),
+            Some(_) => return Err(lone_value(bytes).unwrap_or_else(|| cursor.wrong("an object"))),
         }
         cursor.end()
     }
@@ -274,9 +300,15 @@ impl JsonLayout {
         let child = self.nodes[node].keys.get(&*key).copied();
         let target = match child {
             Some(child) if !self.nodes[child].is_leaf() => KeyTarget::Node(child),
-            Some(child) => {
-                self.nodes[child].column.map_or(KeyTarget::Node(child), |(place, by)| KeyTarget::Column(place, by))
-            }
+            Some(child) => match self.nodes[child].column {
+                Some((place, by)) => {
+                    if node == ROOT {
+                        self.units.conversion(&key, Some(place), walk.schema, walk.decoding);
+                    }
+                    if self.own[place].is_some() { KeyTarget::Node(child) } else { KeyTarget::Column(place, by) }
+                }
+                None => KeyTarget::Node(child),
+            },
             None if node == ROOT => {
                 let column = walk.decoding.place(walk.schema, &key);
                 if column.is_none() {
@@ -375,16 +407,20 @@ impl JsonLayout {
         cursor: &mut JsonCursor<'_>,
         walk: &mut Walk<'_, S>,
     ) -> Result<(), String> {
+        let length = if self.nodes[node].last.is_empty() { 0 } else { cursor.elements()? };
         cursor.open(b'[')?;
         let mut more = !cursor.close(b']');
         let mut index = 0;
         while more {
             let element = cursor.clone();
             cursor.skip()?;
-            let LayoutNode { indices, elements, .. } = &self.nodes[node];
+            let LayoutNode { indices, last, elements, .. } = &self.nodes[node];
             let by_index = indices.iter().find(|(known, _)| *known == index).map(|(_, child)| *child);
+            let by_index = by_index
+                .into_iter()
+                .chain(last.iter().filter(|(from_end, _)| index + from_end == length).map(|(_, child)| *child));
             let named = elements.iter().filter(|(key, value, _)| element.has_value(key, value));
-            let children: Vec<usize> = by_index.into_iter().chain(named.map(|(.., child)| *child)).collect();
+            let children: Vec<usize> = by_index.chain(named.map(|(.., child)| *child)).collect();
             for child in children {
                 self.value(child, &mut element.clone(), walk)?;
             }
@@ -416,6 +452,13 @@ impl JsonLayout {
         walk: &mut Walk<'_, S>,
     ) -> Result<(), String> {
         let cell = cursor.cell()?;
-        if self.counts(place, by) { walk.sink.put(place, cell) } else { Ok(()) }
+        if !self.counts(place, by) {
+            return Ok(());
+        }
+        walk.sink.put(place, cell)?;
+        if let Some(conversion) = self.own[place] {
+            walk.sink.convert(place, conversion);
+        }
+        Ok(())
     }
 }

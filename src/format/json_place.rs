@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use super::inner_rows::RowsFound;
 use super::json_text::EndSearch;
+use crate::data::Broken;
 
 /// Where in a JSON file the records are.
 #[derive(Default)]
@@ -24,11 +25,11 @@ pub(super) struct JsonPlace {
 pub(super) struct Inner {
     /// Those that are still to come, and what is around them.
     pub found: RowsFound,
-    /// The number of the object around them as a header.
-    pub line: u64,
     /// Where the record is.
     pub record: Range<usize>,
     /// The row, where it does not stand in the record.
     pub written: Vec<u8>,
     pub is_written: bool,
+    /// Why the record is no row.
+    pub broken: Option<Broken>,
 }

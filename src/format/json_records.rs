@@ -163,13 +163,13 @@ impl<R: BufRead> FileRecords<R> {
             return true;
         };
         match rows.find(self.record()) {
-            Ok(Some(found)) => {
-                let (line, record) = (Header::next_line(), self.record.clone());
-                self.json.inner = Some(Inner { found, line, record, written: Vec::new(), is_written: false });
+            Ok(Ok(found)) => {
+                let (record, written) = (self.record.clone(), Vec::new());
+                self.json.inner = Some(Inner { found, record, written, is_written: false, broken: None });
                 false
             }
-            Ok(None) => {
-                self.broken = Some(Broken::NoRows);
+            Ok(Err(why)) => {
+                self.broken = Some(Broken::NoRows(why));
                 true
             }
             // Who reads it says why it can't be read.
@@ -185,9 +185,12 @@ impl<R: BufRead> FileRecords<R> {
             self.json.inner = None;
             return false;
         };
-        inner.is_written = row == InnerRow::Written;
-        if let InnerRow::Stands(row) = row {
-            self.record = begins + row.start..begins + row.end;
+        inner.is_written = !matches!(row, InnerRow::Stands(_));
+        inner.broken = None;
+        match row {
+            InnerRow::Stands(row) => self.record = begins + row.start..begins + row.end,
+            InnerRow::Written => {}
+            InnerRow::Missing(why) => inner.broken = Some(Broken::NoRows(why)),
         }
         true
     }
@@ -196,9 +199,10 @@ impl<R: BufRead> FileRecords<R> {
     /// does not stand there.
     pub(super) fn json_row(&self) -> (Row<'_>, Option<usize>) {
         let inner = self.json.inner.as_ref();
-        let header = inner.map(|inner| Header { names: &inner.found.around, line: Some(inner.line) });
+        let header = inner.map(|inner| Header { names: &inner.found.around, line: Some(inner.found.line) });
         if let Some(inner) = inner.filter(|inner| inner.is_written) {
-            return (Row { bytes: &inner.written, format: self.format, header }, None);
+            let format = inner.broken.map_or(self.format, Format::Broken);
+            return (Row { bytes: &inner.written, format, header }, None);
         }
         let format = self.broken.map_or(self.format, Format::Broken);
         let bytes = self.record().trim_ascii_start();
@@ -209,7 +213,7 @@ impl<R: BufRead> FileRecords<R> {
 
 #[cfg(test)]
 mod tests {
-    use crate::data::{Broken, Format};
+    use crate::data::{Broken, Format, NoRows, Standing};
     use crate::format::{FileKind, FileRecords, Framing, InnerRows};
     use proptest::prelude::*;
 
@@ -306,7 +310,7 @@ mod tests {
             (2, "{\"t\":3}{\"d\":{\"r\":{}}}"),
         ]);
         assert_eq!(rows("{\"d\":{\"r\":{\"t\":[1,2]}}}\n{\"d\":{\"r\":{\"t\":[3]}}}"), expected);
-        let none = format!("{}: {{\"d\":7}}", Broken::NoRows);
+        let none = format!("{}: {{\"d\":7}}", Broken::NoRows(NoRows { steps: 1, stands: Standing::Number }));
         assert_eq!(rows("{\"d\":7}\n{\"d\":"), of([(1, &none), (2, "{\"d\":")]));
     }
 

@@ -19,6 +19,7 @@
 //!
 //! Never here: opening a file or a connection.
 
+mod cell_hints;
 mod cell_rules;
 pub(crate) mod cells;
 mod column_builder;
@@ -53,7 +54,10 @@ pub(crate) mod payload;
 mod payload_file;
 pub(crate) mod records;
 mod repeated_header;
-mod text_columns;
+mod row_cells;
+mod rows_path;
+mod seen_cells;
+mod seen_marks;
 pub(crate) mod time_rules;
 mod topic_levels;
 mod topic_pattern;
@@ -86,12 +90,12 @@ pub use formats::{FORMATS, PayloadFormat};
 pub(crate) use formats::{PayloadKind, sparkplug};
 pub use framing::{Framing, MAX_PAYLOAD};
 pub(crate) use header_search::{HeaderLine, find as find_header};
-pub use infer::Inference;
-pub(crate) use infer::cells_of;
+pub use infer::{Inference, Inferred};
 pub use inner_rows::InnerRows;
 pub use payload_file::each_payload_row;
 pub use records::{FileKind, FileRecord, FileRecords};
+pub(crate) use row_cells::cells_of;
 pub use time_rules::{TimeColumn, TimeRules, TimeUnit};
 pub use topic_pattern::TopicPattern;
-pub(crate) use units::is_unit;
+pub(crate) use units::{conversion, is_unit};
 pub use value::ValuePath;

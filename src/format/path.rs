@@ -12,6 +12,8 @@ pub(crate) enum PathStep {
     Key(String),
     /// An element of an array, from 0.
     Index(usize),
+    /// An element of an array, counted from the end, from 1.
+    Last(usize),
     /// The element of an array of objects whose key has this value.
     Element {
         /// The key.
@@ -63,9 +65,11 @@ fn bracket(inside: &str) -> Result<(PathStep, &str), &'static str> {
     let end = inside.find(['=', ']']).ok_or("a bracket does not close")?;
     let (key, rest) = (&inside[..end], &inside[end + 1..]);
     if inside.as_bytes()[end] == b']' {
-        let digits = !key.is_empty() && key.bytes().all(|byte| byte.is_ascii_digit());
-        let index = key.parse().ok().filter(|_| digits);
-        return Ok((PathStep::Index(index.ok_or("in a bracket is a number, KEY=VALUE or a quoted key")?), rest));
+        let (number, last) = key.strip_prefix('-').map_or((key, false), |number| (number, true));
+        let digits = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
+        let index = number.parse().ok().filter(|index| digits && !(last && *index == 0));
+        let index = index.ok_or("in a bracket is a number, KEY=VALUE or a quoted key")?;
+        return Ok((if last { PathStep::Last(index) } else { PathStep::Index(index) }, rest));
     }
     let (value, rest) = match rest.starts_with('"') {
         true => quoted(rest).map(|(value, rest)| (value, rest.strip_prefix(']')))?,
@@ -124,12 +128,14 @@ pub(crate) fn place(steps: &[PathStep], cursor: &mut JsonCursor<'_>) -> Result<O
                 more = cursor.another(b'}')?;
             }
         }
-        (Some(b'['), PathStep::Index(_) | PathStep::Element { .. }) => {
+        (Some(b'['), PathStep::Index(_) | PathStep::Last(_) | PathStep::Element { .. }) => {
+            let length = if matches!(step, PathStep::Last(_)) { cursor.elements()? } else { 0 };
             cursor.open(b'[')?;
             let (mut more, mut index) = (!cursor.close(b']'), 0);
             while more {
                 let own = match step {
                     PathStep::Element { key, value } => cursor.has_value(key, value),
+                    PathStep::Last(from_end) => index + from_end == length,
                     step => *step == PathStep::Index(index),
                 };
                 if own {
@@ -161,6 +167,7 @@ mod tests {
             ("temp", vec![key("temp")]),
             ("a.b c", vec![key("a"), key("b c")]),
             ("a[0][12].b", vec![key("a"), PathStep::Index(0), PathStep::Index(12), key("b")]),
+            ("a[-1]", vec![key("a"), PathStep::Last(1)]),
             ("s[value_type=P1].value", vec![key("s"), element("value_type", "P1"), key("value")]),
             ("s[t=\"x]y\"].v", vec![key("s"), element("t", "x]y"), key("v")]),
             ("[\"a.b\"].c[\"\\\"\"]", vec![key("a.b"), key("c"), key("\"")]),
@@ -168,9 +175,10 @@ mod tests {
         ] {
             assert_eq!(parse(text), Ok(expected), "{text}");
         }
-        for wrong in
-            ["", ".", "a.", ".a", "a..b", "a[", "a[]", "a[b]", "a[0", "a[0]b", "a[-1]", "a[=x]", "a[\"b]", "a[k=v"]
-        {
+        for wrong in [
+            "", ".", "a.", ".a", "a..b", "a[", "a[]", "a[b]", "a[0", "a[0]b", "a[-0]", "a[--1]", "a[=x]", "a[\"b]",
+            "a[k=v",
+        ] {
             assert!(parse(wrong).unwrap_err().contains("is no path"), "{wrong}");
         }
         assert!(parse(&"a.".repeat(65)).is_err());

@@ -9,6 +9,7 @@ use crate::format::comment_lines::CommentLines;
 use crate::format::csv::{self, ClosingLine};
 use crate::format::formats::{Reading, RowTaker, lookalike, recognised_bytes, recognised_text};
 use crate::format::header_search::{self, HeaderLine};
+use crate::format::inner_rows::InnerRows;
 use crate::format::json_text::{each_element, each_object, holds_values};
 use crate::format::records::date_cell;
 use crate::format::unread_lines::UnreadLines;
@@ -145,7 +146,9 @@ fn json(payload: &[u8], framing: &Framing, mut f: impl FnMut(Row<'_>)) {
     match text.first() {
         None => f(broken(Broken::Empty)),
         Some(b'{') => each_object(text, object),
-        Some(b'[') if is_array_row(text, framing) && framing.rows.is_none() => object(text),
+        Some(b'[') if is_array_row(text, framing) && framing.rows.as_ref().is_none_or(InnerRows::is_payload) => {
+            object(text)
+        }
         Some(b'[') => {
             if each_element(text, &mut object).is_none() {
                 f(broken(Broken::Unreadable));
@@ -300,8 +303,8 @@ impl<'a> Iterator for PayloadRecords<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::Schema;
-    use crate::format::{CsvOptions, FORMATS, InnerRows, PayloadFormat};
+    use crate::data::{NoRows, Schema, Standing};
+    use crate::format::{CsvOptions, FORMATS, PayloadFormat};
     use std::sync::Arc;
 
     fn rows(payload: &[u8]) -> Vec<String> {
@@ -386,7 +389,8 @@ mod tests {
         assert_eq!(rows(&format!("[{}]", payload.replace("}{", "}, {"))), [row("{\"t\": 1}"), row("7")]);
         assert_eq!(rows(r#"{"d": {"r": []}}"#), []);
         let none = r#"{"d": {"r": null}}"#;
-        assert_eq!(rows(none), [(none.as_bytes().to_vec(), Format::Broken(Broken::NoRows), false)]);
+        let why = NoRows { steps: 2, stands: Standing::Null };
+        assert_eq!(rows(none), [(none.as_bytes().to_vec(), Format::Broken(Broken::NoRows(why)), false)]);
     }
 
     #[test]

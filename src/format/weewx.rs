@@ -1,56 +1,18 @@
 //! WeeWX's names: its MQTT publisher appends the unit to a name, such as `outTemp_C`.
 
-/// The unit labels that WeeWX's MQTT publisher appends.
-const LABELS: [&str; 36] = [
-    "C",
-    "F",
-    "K",
-    "mph",
-    "kph",
-    "mps",
-    "knot",
-    "beaufort",
-    "inHg",
-    "mmHg",
-    "mbar",
-    "hPa",
-    "kPa",
-    "in",
-    "inch",
-    "mm",
-    "cm",
-    "inch_per_hour",
-    "in_per_hr",
-    "mm_per_hour",
-    "mm_per_hr",
-    "cm_per_hour",
-    "cm_per_hr",
-    "Wpm2",
-    "V",
-    "volt",
-    "cb",
-    "centibar",
-    "s",
-    "second",
-    "minute",
-    "foot",
-    "meter",
-    "km",
-    "mile",
-    "percent",
-];
+use super::units::is_label;
 
 /// A name without its unit label, and the label, if it has one.
 pub(crate) fn without_label(name: &str) -> Option<(&str, &str)> {
     let mut cuts = name.match_indices('_').map(|(at, _)| (&name[..at], &name[at + 1..]));
-    cuts.find(|(_, label)| LABELS.contains(label))
+    cuts.find(|(_, label)| is_label(label))
 }
 
 /// The place of a name: its own, or that of the name without WeeWX's unit label.
 pub(crate) fn place(name: &str, place: impl Fn(&str) -> Option<usize>) -> Option<usize> {
     place(name).or_else(|| {
         let mut cuts = name.match_indices('_').map(|(at, _)| at);
-        cuts.find_map(|at| if LABELS.contains(&&name[at + 1..]) { place(&name[..at]) } else { None })
+        cuts.find_map(|at| if is_label(&name[at + 1..]) { place(&name[..at]) } else { None })
     })
 }
 
@@ -62,7 +24,12 @@ mod tests {
     #[test]
     fn unit_labels_are_cut_off() {
         let schema = Schema::davis();
-        for (key, name) in [("outTemp_C", "outTemp"), ("rainRate_inch_per_hour", "rainRate"), ("UV", "UV")] {
+        for (key, name) in [
+            ("outTemp_C", "outTemp"),
+            ("rainRate_inch_per_hour", "rainRate"),
+            ("UV", "UV"),
+            ("windSpeed_knot2", "windSpeed"),
+        ] {
             assert_eq!(place(key, |name| schema.place(name)), schema.place(name), "{key}");
         }
         assert_eq!(place("outTemp_max", |name| schema.place(name)), None);

@@ -10,9 +10,9 @@ use super::byte_budget::ByteBudget;
 use super::file_position::FilePosition;
 use super::source_output::buffer_until_closed;
 use crate::data::cell::DecimalMark;
-use crate::data::{DateOrder, Format, Header, Origin, Row, Schema};
+use crate::data::{DateOrder, Format, Header, Origin, Row};
 use crate::format::{
-    Compression, CsvOptions, DecimalSearch, FileKind, FileRecord, FileRecords, Framing, Inference, MOST_ROWS,
+    Compression, CsvOptions, DecimalSearch, FileKind, FileRecord, FileRecords, Framing, Inference, Inferred, MOST_ROWS,
     each_payload_row,
 };
 use crate::measure::Clock;
@@ -141,9 +141,11 @@ pub(super) fn with_decimal<'f, R: BufRead>(
         _ => return Ok(Cow::Borrowed(framing)),
     };
     let mut search = DecimalSearch::beside(separator);
-    for _ in 0..MOST_ROWS {
+    let mut rows = 0;
+    while rows < MOST_ROWS || search.is_in_doubt() {
         let Some((row, _)) = records.next_row()? else { break };
         search.observe(row);
+        rows += 1;
     }
     Ok(match search.found().or((separator == b',').then_some(DecimalMark::Point)) {
         None => Cow::Borrowed(framing),
@@ -167,7 +169,7 @@ fn first_line(path: &Path, compression: Compression) -> Result<Vec<u8>, Error> {
 }
 
 /// The schema of all rows of a file.
-pub fn infer(path: &Path, kind: FileKind, framing: &Framing) -> Result<Schema, Error> {
+pub fn infer(path: &Path, kind: FileKind, framing: &Framing) -> Result<Inferred, Error> {
     let mut inference = Inference::by(&framing.decoding);
     let kind = FileKind::of_format(framing.format).unwrap_or(kind);
     let framing = &with_decimal_of(path, kind, &framing.without_columns())?.into_owned();
@@ -190,8 +192,7 @@ pub fn infer(path: &Path, kind: FileKind, framing: &Framing) -> Result<Schema, E
         Ok(())
     };
     scan().map_err(|error| file_error(path, error))?;
-    inference.doubts().for_each(|doubt| tracing::warn!("{}: {doubt}", path.display()));
-    Ok(inference.schema())
+    Ok(inference.found())
 }
 
 /// Whether a path can be read only once, such as a FIFO: its rows arrive over time, as those of standard input.

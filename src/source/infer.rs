@@ -4,24 +4,23 @@ use super::error::Error;
 use super::file;
 use super::url::SourceUrl;
 use crate::data::{Bucket, Schema};
-use crate::format::{Decoding, Framing, Inference};
+use crate::format::{Decoding, Framing, Inference, Inferred};
 
 /// The schema of a source that can be read twice; `None` for any other.
-pub fn infer(url: &SourceUrl, framing: &Framing) -> Result<Option<Schema>, Error> {
+pub fn infer(url: &SourceUrl, framing: &Framing) -> Result<Option<Inferred>, Error> {
     match url {
         SourceUrl::File { path, .. } if file::is_stream(path) => Ok(None),
         SourceUrl::File { path, kind } => file::infer(path, *kind, framing).map(Some),
-        SourceUrl::Generate { .. } => Ok(Some(Schema::davis())),
+        SourceUrl::Generate { .. } => Ok(Some(Schema::davis().into())),
         SourceUrl::Stdin | SourceUrl::Mqtt(_) | SourceUrl::Custom(_) => Ok(None),
     }
 }
 
 /// The schema of the rows of one bucket, and of the levels of their topics.
-pub fn infer_bucket(bucket: &Bucket, decoding: &Decoding) -> Schema {
+pub fn infer_bucket(bucket: &Bucket, decoding: &Decoding) -> Inferred {
     let mut inference = Inference::by(decoding);
     bucket.raw.rows().for_each(|row| inference.observe(row));
     let of_topic = decoding.topic.iter().flat_map(|pattern| pattern.columns());
     of_topic.for_each(|name| inference.observe_level(name));
-    inference.doubts().for_each(|doubt| tracing::warn!("{doubt}"));
-    inference.schema()
+    inference.found()
 }

@@ -148,8 +148,8 @@ pub(crate) struct SchemaSection {
     #[serde(default, deserialize_with = "thousands")]
     #[schemars(with = "Option<String>")]
     pub thousands: Option<char>,
-    /// Units of columns whose names carry labels of several, such as `{ outTemp = "degree_C" }`: numbers of outTemp_F are
-    /// converted.
+    /// Units that columns are to have, such as `{ outTemp = "degree_C", hum = "%" }`: numbers of outTemp_F are converted, and
+    /// cells such as `70 °F` and `55 %` are read; a number without a unit stays as it is.
     #[serde(default, deserialize_with = "units")]
     pub unit: BTreeMap<String, String>,
     /// What becomes of a cell that its column can't hold: `row`: its row is a dead letter; `missing`: it is missing, and
@@ -176,9 +176,9 @@ fn thousands<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<char>,
 fn units<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<String, String>, D::Error> {
     let units = BTreeMap::<String, String>::deserialize(deserializer)?;
     match units.values().find(|unit| !is_unit(unit)) {
-        Some(unit) => {
-            Err(de::Error::custom(format!("the unit {unit:?} is not known: write one such as degree_C, mbar, mm")))
-        }
+        Some(unit) => Err(de::Error::custom(format!(
+            "the unit {unit:?} is not known: write one such as degree_C, mbar, mm, percent"
+        ))),
         None => Ok(units),
     }
 }
@@ -244,8 +244,9 @@ impl SchemaSection {
 
     /// How the cells of its columns are read, which are read from these keys.
     pub fn decoding(&self, keys: ColumnKeys) -> Decoding {
-        let cells =
-            CellRules::new(self.missing.clone(), self.words.clone(), (self.decimal, self.thousands), self.bad_cell);
+        let marks = (self.decimal, self.thousands);
+        let cells = CellRules::new(self.missing.clone(), self.words.clone(), marks, self.bad_cell);
+        let cells = cells.unwrap_or_default().with_units(self.unit.clone());
         let time = self.time.as_ref().map(|time| Arc::new(time.get_ref().clone().column()));
         let (unit, unknown_keys) = (self.unit.clone(), self.unknown_keys);
         Decoding { units: false, unit, cells: cells.map(Arc::new), time, unknown_keys, topic: None, keys }
@@ -317,8 +318,10 @@ pub(crate) struct SourceSection {
     pub csv: CsvOptions,
     /// Where the rows are inside of a JSON payload, or of a line of a file: the path of an array, such as
     /// `data.conditions`, or of an object whose arrays are columns, such as `hourly`; `.` is the payload itself. With
-    /// `{device}` as the last step, the members of an object are the rows, and their keys the column `device`. Rows have
-    /// what they lack from the object around them, by its paths.
+    /// `{device}` as a step, it goes on in the members of an object, whose keys are the column `device`, as it does with
+    /// `[*]` in the elements of an array (`sensors[*].data`) and with `*` in the values of an object; a value without a key
+    /// is the column `value`. Rows have what they lack from the object around them, by its paths, and from the elements
+    /// that were passed through, by their keys.
     #[schemars(with = "Option<String>")]
     pub rows: Option<Spanned<String>>,
     /// What payloads and files hold: with `auto`, what they are recognised as.

@@ -183,6 +183,11 @@ fn source_settings(
         _ => None,
     };
     let wrong = |reason| Wrong::Endpoint { section: "source", reason }.in_file();
+    let rows = section.and_then(|section| section.rows.as_ref()).map(inner_rows).transpose()?;
+    let is_read = |key: &str| match schema {
+        SchemaChoice::Known { schema, .. } => schema.names().any(|name| decoding.keys.key(name) == key),
+        SchemaChoice::Infer { .. } => true,
+    };
     let endpoint = endpoint.transpose().map_err(wrong)?;
     Ok(source::SourceSettings {
         endpoint,
@@ -204,7 +209,7 @@ fn source_settings(
             collect: section.and_then(|section| section.collect.as_ref()).map(|collect| collect.get_ref().duration()),
             value: section.and_then(|section| section.value.as_ref()).map(value_path).transpose()?,
             decoding: decoding.clone(),
-            rows: section.and_then(|section| section.rows.as_ref()).map(inner_rows).transpose()?,
+            rows: rows.map(|rows| rows.with_lone_values(is_read("value"))),
         }),
         retained: section.is_none_or(|section| section.retained),
         clean_start: false,

@@ -64,12 +64,11 @@ pub(super) fn check_inner(
     {
         return Err(Wrong::ValueWithoutColumn.at(value.span()));
     }
-    let named = framing.rows.as_ref().and_then(InnerRows::key_column).zip(rows);
-    match (&source.schema, named) {
-        (SchemaChoice::Known { schema, .. }, Some((name, rows))) if schema.get(name).is_none() => {
-            Err(Wrong::no_column(name, schema).at(rows.span()))
-        }
-        _ => Ok(()),
+    let (SchemaChoice::Known { schema, .. }, Some(rows)) = (&source.schema, rows) else { return Ok(()) };
+    let mut named = framing.rows.iter().flat_map(InnerRows::key_columns);
+    match named.find(|name| schema.get(name).is_none()) {
+        Some(name) => Err(Wrong::no_column(name, schema).at(rows.span())),
+        None => Ok(()),
     }
 }
 

@@ -40,8 +40,17 @@ pub(super) fn is_form(text: &[u8]) -> bool {
         && text.split(|byte| *byte == b'&').all(pair)
 }
 
+/// The pairs of a form, which may be the query of an address or of a request, and where they begin.
+fn query(form: &[u8]) -> (&[u8], usize) {
+    let equals = memchr::memchr(b'=', form).unwrap_or(form.len());
+    let Some(at) = memchr::memchr(b'?', &form[..equals]) else { return (form, 0) };
+    let pairs = &form[at + 1..];
+    let end = if form.starts_with(b"GET ") { memchr::memrchr(b' ', pairs) } else { None };
+    (&pairs[..end.unwrap_or(pairs.len())], at + 1)
+}
+
 fn push_form(form: &[u8], out: &mut Vec<u8>) -> Result<(), (Defect, usize)> {
-    let mut at = 0;
+    let (form, mut at) = query(form);
     out.push(b'{');
     for pair in form.split(|byte| *byte == b'&') {
         let begin = at;
@@ -104,6 +113,9 @@ mod tests {
             ),
             ("a%5B0%5D=%22x%22&b=%C3%A9%26\n", r#"{"a[0]":"\"x\"","b":"é&"}"#),
             // As browsers read them: a lone percent sign stands for itself, and values may be empty or hold a `=`.
+            ("/update.php?ID=x&t=1", r#"{"ID":"x","t":"1"}"#),
+            ("GET /update.php?ID=x&t=1 HTTP/1.1", r#"{"ID":"x","t":"1"}"#),
+            ("?a=b?c", r#"{"a":"b?c"}"#),
             ("a=100%&b=%zz&c=&d=x=y&&e=%2B", r#"{"a":"100%","b":"%zz","c":"","d":"x=y","e":"+"}"#),
         ] {
             assert_eq!(rows_of(read, payload.as_bytes()), [row]);

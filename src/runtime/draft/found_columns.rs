@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::inner_arrays::{is_plain_word, pairs_of};
 use crate::data::cell::{self, DecimalMark, number_by};
 use crate::data::{Bucket, Format, Header, Kind, Row};
-use crate::format::{CellRules, DecimalSearch, PLACE, cells, cells_of, csv, is_unit, path, weewx, written_number};
+use crate::format::{CellRules, DecimalSearch, PLACE, cells, cells_of, conversion, csv, path, weewx, written_number};
 
 /// The longest example in a comment, in characters.
 const LONGEST_EXAMPLE: usize = 40;
@@ -385,7 +385,7 @@ impl FoundColumns {
         let mut units: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
         let labelled = |column: &FoundColumn| {
             let (stem, label) = weewx::without_label(&column.key)
-                .filter(|(stem, label)| is_unit(label) && !stem.is_empty() && !column.key.contains(['.', '[']))?;
+                .filter(|(stem, label)| is_joined(label) && !stem.is_empty() && !column.key.contains(['.', '[']))?;
             (column.kind() == Kind::Number).then(|| (stem.to_owned(), label.to_owned()))
         };
         for (stem, label) in self.columns.iter().filter_map(labelled) {
@@ -425,6 +425,12 @@ impl FoundColumns {
             }
         }
     }
+}
+
+/// Whether names that differ in this label are those of one column: of rain_day and rain_hour nobody knows.
+fn is_joined(label: &str) -> bool {
+    const OF: [&str; 5] = ["degree_C", "mbar", "meter_per_second", "mm", "mm_per_hour"];
+    OF.iter().any(|unit| conversion(label, unit).is_some())
 }
 
 /// The last key of a path; of an element that is found by its name, this name.
