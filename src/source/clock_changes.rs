@@ -53,7 +53,7 @@ struct Latest {
 
 /// Which pass a row is of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Pass {
+struct Fold {
     second: bool,
     /// Whether the rows before it leave it open.
     open: bool,
@@ -157,14 +157,14 @@ impl ClockChanges {
 
 impl Latest {
     /// The pass of a local time that stands twice, `length` seconds apart, behind the station's row before it.
-    fn pass(before: Option<&Latest>, local: DateTime, length: i64) -> Pass {
-        let Some(before) = before else { return Pass { second: false, open: true } };
+    fn pass(before: Option<&Latest>, local: DateTime, length: i64) -> Fold {
+        let Some(before) = before else { return Fold { second: false, open: true } };
         if !before.twice || before.local.date() != local.date() {
-            return Pass { second: before.local > local, open: false };
+            return Fold { second: before.local > local, open: false };
         }
         if before.second != before.backwards {
             // The change lies behind the station.
-            return Pass { second: before.second, open: false };
+            return Fold { second: before.second, open: false };
         }
         let back = seconds(local, before.local) * if before.backwards { -1 } else { 1 };
         let together = before.steps.contains(&Some(0));
@@ -172,11 +172,11 @@ impl Latest {
         // With the hour between them they are as far apart as the rows before.
         let goes_on = apart.is_some_and(|apart| (length - back - apart).abs() <= length / 20);
         let changed = 2 * back >= length || goes_on && (back > 0 || !together);
-        Pass { second: before.second != changed, open: !changed && (12 * back >= length || back == 0 && goes_on) }
+        Fold { second: before.second != changed, open: !changed && (12 * back >= length || back == 0 && goes_on) }
     }
 
     /// The station's last row is one of a local time and pass.
-    fn behind(before: Option<&Latest>, local: DateTime, pass: Option<Pass>) -> Latest {
+    fn behind(before: Option<&Latest>, local: DateTime, pass: Option<Fold>) -> Latest {
         let (twice, second) = (pass.is_some(), pass.is_some_and(|pass| pass.second));
         let Some(before) = before else {
             return Latest { local, twice, second, backwards: false, steps: [None; STEPS] };
