@@ -101,7 +101,7 @@ def factors(found, ours, theirs):
 def of_models():
     """A table a model, and what the planner said of each."""
     lines, planned = [], []
-    for directory in sorted(MODELS.iterdir()):
+    for directory in sorted(MODELS.glob("*")):
         raw, peers = pd.read_csv(directory / "raw.csv"), pd.read_csv(directory / "peers.csv")
         found = rates(raw, peers)
         lines += ["", f"### {directory.name}", "", where(raw), "", *head("rows/s")]

@@ -480,6 +480,16 @@ fn a_chain_fitted_on_history_is_used_on_other_rows() {
     let whole = ["--set", "subtask.standard_scaler.on_error=message", "--fresh", "--dead-letter"];
     run().args(whole).arg(&dead).assert().success().stdout("");
     assert_eq!(read(&dead).lines().count(), 3);
+    // What is learnt is of all rows: one that can't be taken ends it, unless the file says otherwise.
+    let fit = |more: &str| {
+        let flow = file("fit.toml", &format!("{head}{step}{frozen}{more}"));
+        let infinite = file("infinite.csv", "a,b\n1,10\ninf,20\n3,30\n");
+        let mut command = rowmill();
+        command.arg("fit").arg("--source").arg(infinite).arg("-o").arg(directory.path().join("other.json")).arg(flow);
+        command
+    };
+    fit("").assert().code(1).stderr(contains("Column a, row 1"));
+    fit("on_error = \"row\"\n").assert().success().stderr(contains("1 rows are left out"));
     std::fs::write(&fresh, "b,c\n1,2\n").unwrap();
     run().assert().code(2).stderr(contains("was fitted on a, b, not on b, c"));
     let loose = file("loose.toml", &format!("{head}{step}params = \"x\"\n"));

@@ -739,3 +739,38 @@ fn what_a_dataflow_file_says_of_rows_and_cells_holds_in_a_run() {
     assert_eq!(found, [json!({"lux": 2.5})]);
     assert!(said.contains("thousands = \\\".\\\""), "{said}");
 }
+
+/// A mark, a header and what stands behind it hold for all rows of a file, whichever worker reads them.
+#[test]
+fn marks_and_headers_of_csv_are_those_of_the_whole_file() {
+    let directory = tempfile::tempdir().unwrap();
+    let at = |name: &str| directory.path().join(name);
+    let run = |more: &str, flags: &[&str], input: &str| {
+        std::fs::write(at("in.csv"), input).unwrap();
+        let text = format!(
+            "schema = {{ number = [\"temp\", \"hum\"], text = [\"name\"] }}\n[source]\nurl = \"in.csv\"\n{more}[buffer]\n\
+             bucket_size = 7\n[sink]\nurl = \"out.ndjson\"\n[dead_letter]\nurl = \"dead.ndjson\"\n"
+        );
+        std::fs::write(at("run.toml"), text).unwrap();
+        let done =
+            rowmill(&["run", "run.toml", "--fresh", "--quiet"]).args(flags).current_dir(directory.path()).output();
+        assert!(done.unwrap().status.success());
+        let dead = std::fs::read_to_string(at("dead.ndjson")).unwrap_or_default().lines().count();
+        (rows(&at("out.ndjson")).iter().map(|row| row["temp"].as_f64()).collect::<Vec<_>>(), dead)
+    };
+    // A comma in a text between quotes says nothing of numbers.
+    let (found, dead) = run("", &[], "name,temp\nx,20\n\"1,5\",21\ny,20.5\n");
+    assert_eq!((found, dead), (vec![Some(20.0), Some(21.0), Some(20.5)], 0));
+    // The first number that tells may stand far behind.
+    let late: String = (0..1000).map(|row| format!("s{row};{row}\n")).collect();
+    let late = format!("name;temp\n{late}a;2,5\nb;1.234\nc;1.234\n");
+    for workers in ["1", "2", "3"] {
+        let (found, dead) = run("", &["-w", workers], &late);
+        assert_eq!((found.len(), found[1000], dead), (1001, Some(2.5), 2), "{workers}");
+    }
+    // What is skipped behind a header is skipped once, and a header that comes again may be as short as the first.
+    let (found, dead) = run("csv = { skip_after_header = 1 }\n", &[], "name,temp\nUTC,C\na,1\nname,temp\nb,2\n");
+    assert_eq!((found, dead), (vec![Some(1.0), Some(2.0)], 0));
+    let again = "name,temp,hum\na,1,50\nname,temp,hum,batt\nb,2,51,3\nname,hum,temp\nc,52,3\n";
+    assert_eq!(run("", &[], again), (vec![Some(1.0), Some(2.0), Some(3.0)], 0));
+}

@@ -79,8 +79,8 @@ impl Dataflow {
         fed.map(|(source, Fed { what, each, url, filter })| {
             format!(
                 "{what}, {url}, is under the source's own {filter:?} on one host: if {source} is the same broker, {each} \
-                 would be a row again, and the run ends at the first; give it another topic then (allow_loop = true in \
-                 [source] permits it)"
+                 would be a row again, and the run ends at the first, over MQTT 3.1.1 it goes on for ever: give it another \
+                 topic then (allow_loop = true in [source] permits it)"
             )
         })
         .collect()

@@ -78,6 +78,8 @@ pub(super) struct StepPlan {
     pub(super) columns: Option<Vec<Spanned<String>>>,
     pub(super) fitting: Fitting,
     pub(super) on_error: OnError,
+    /// Whether the file says so.
+    pub(super) says_on_error: bool,
     /// The spans of its parameters in the document.
     pub(super) parameter_spans: HashMap<String, std::ops::Range<usize>>,
     /// Its span in the document.
@@ -329,7 +331,12 @@ impl Dataflow {
     /// # Errors
     /// As [`Dataflow::steps`].
     pub fn steps_to_fit(&self, schema: &Schema) -> Result<(Vec<Step>, Schema), Diagnostic> {
-        self.find_steps(schema).map_err(|error| self.document.diagnostic(error))
+        let (mut steps, after) = self.find_steps(schema).map_err(|error| self.document.diagnostic(error))?;
+        for (step, plan) in steps.iter_mut().zip(&self.steps).filter(|(_, plan)| !plan.says_on_error) {
+            // What is learnt is of all rows: each row stands for itself only once that is done.
+            step.on_error = plan.entry.on_error;
+        }
+        Ok((steps, after))
     }
 
     pub(super) fn find_steps(&self, schema: &Schema) -> Result<(Vec<Step>, Schema), SpannedError> {

@@ -6,6 +6,7 @@ use std::io::{self, BufRead};
 use super::csv::{self, ClosingLine};
 use super::header_search::{self, HeaderLine};
 use super::records::{FileRecords, date_cell};
+use super::row_cells::NumberCells;
 use super::unread_lines::UnreadLines;
 use super::{DecimalSearch, Framing, column_names, repeated_header, time_rules, units_line};
 use crate::data::cell::DecimalMark;
@@ -63,7 +64,10 @@ impl<R: BufRead> FileRecords<R> {
         let Some(line) = self.line_ahead(self.next)? else { return Ok(mark) };
         let line = String::from_utf8_lossy(&self.bytes[line]);
         let mut search = DecimalSearch::beside(self.separator);
-        csv::cells(line.trim_end_matches(['\r', '\n'])).for_each(|cell| search.observe_cell(&cell));
+        let header = self.header.as_ref().map(|header| String::from_utf8_lossy(header));
+        let names = header.as_ref().map(|header| csv::names(header, self.separator));
+        let cells = csv::cells(line.trim_end_matches(['\r', '\n']));
+        NumberCells::under(names, &self.framing).of(cells).for_each(|cell| search.observe_cell(&cell));
         Ok(search.found().unwrap_or(mark))
     }
 
@@ -73,7 +77,10 @@ impl<R: BufRead> FileRecords<R> {
         self.date_cell = date_cell(&names, self.separator, &self.framing);
         self.header = Some(names.into_owned().into_bytes());
         self.header_line = Header::next_line();
-        self.first_bytes = if is_commented { 0 } else { repeated_header::first_bytes(&header, self.separator) };
+        self.first_bytes |= if is_commented { 0 } else { repeated_header::first_bytes(&header, self.separator) };
+        if self.first_header.is_empty() {
+            self.first_header.clone_from(&header);
+        }
         self.written_header = header;
         self.passed_over = self.framing.csv.skip_after_header.unwrap_or(0);
         self.may_be_units = self.framing.csv.skip_after_header.is_none();
@@ -85,7 +92,9 @@ impl<R: BufRead> FileRecords<R> {
             return false;
         }
         let line = String::from_utf8_lossy(self.record());
-        if !repeated_header::is_repeated(&line, &self.written_header, self.separator) {
+        // It may have the names of the last one, or fewer: those of the first.
+        let is_one_of = |header: &str| repeated_header::is_repeated(&line, header, self.separator);
+        if !is_one_of(&self.written_header) && !is_one_of(&self.first_header) {
             return false;
         }
         let line = line.into_owned();
@@ -95,6 +104,8 @@ impl<R: BufRead> FileRecords<R> {
             self.tell(UnreadLines::Repeated(line.clone()));
         }
         self.take_header(line, false);
+        // What is said of lines behind the header is said of the first: a row here would be lost.
+        self.passed_over = 0;
         true
     }
 

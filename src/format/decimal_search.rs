@@ -1,9 +1,7 @@
 //! Which decimal mark the numbers of a CSV text have, where none is said: beside a semicolon or a tab either is read, and
 //! 1.234 is a thousand in one file and a fraction in another. Beside a comma it is the point, but for cells in quotes.
 
-use crate::data::Row;
 use crate::data::cell::{DecimalMark, may_be_thousands, number_by};
-use crate::format::row_cells::cells_of;
 
 /// So many rows are looked at, and more while it is in doubt.
 pub const MOST_ROWS: usize = 1000;
@@ -19,8 +17,6 @@ pub struct DecimalSearch {
     commas_apart: bool,
     /// Whether points do.
     points_apart: bool,
-    /// Whether some number may have a point between thousands.
-    doubtful: bool,
 }
 
 impl DecimalSearch {
@@ -29,20 +25,12 @@ impl DecimalSearch {
         DecimalSearch { among_commas: separator == b',', ..DecimalSearch::default() }
     }
 
-    /// Takes in a row of CSV.
-    pub fn observe(&mut self, row: Row<'_>) {
-        let cells = cells_of(row).into_iter().flat_map(|(cells, _)| cells);
-        cells.for_each(|cell| self.observe_cell(&cell));
-    }
-
     /// Takes in a cell.
     pub fn observe_cell(&mut self, cell: &str) {
         let number = |mark| number_by(cell, mark).is_some_and(f64::is_finite);
         match (number(DecimalMark::Point), number(DecimalMark::Comma)) {
             (true, false) => {
-                let is_certain = self.among_commas || !may_be_thousands(cell);
-                self.points |= is_certain;
-                self.doubtful |= !is_certain;
+                self.points |= self.among_commas || !may_be_thousands(cell);
                 self.commas_apart |= cell.contains(',');
             }
             (false, true) => {
@@ -55,9 +43,9 @@ impl DecimalSearch {
         }
     }
 
-    /// Whether a point may be a decimal mark or stand between thousands, and no cell has told yet.
-    pub fn is_in_doubt(self) -> bool {
-        self.doubtful && !self.commas && !self.points
+    /// Whether no cell has told yet.
+    pub fn is_open(self) -> bool {
+        !self.commas && !self.points
     }
 
     /// Whether a point is a decimal mark for certain.
@@ -97,7 +85,6 @@ mod tests {
             let mut search = DecimalSearch::default();
             cells.iter().for_each(|cell| search.observe_cell(cell));
             assert_eq!(search.found().is_some(), comma, "{cells:?}");
-            assert_eq!(search.is_in_doubt(), cells == ["1.234"], "{cells:?}");
         }
         for (cells, comma) in [
             (&["20,5", "7", "1.013,2", "1,002"][..], true),

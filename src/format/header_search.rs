@@ -218,12 +218,11 @@ impl<'t> Search<'_, 't> {
 
     /// Whether most names of a line are those of columns but for case and units, and the next one is its row.
     fn is_loosely(&self, header: &str, line: &str, separator: u8) -> bool {
-        let known = column_names::known(header, separator, self.framing);
-        known > 0
-            && 2 * known > width(header, separator)
-            && is_words(header, separator)
+        let known = || column_names::known(header, separator, self.framing);
+        is_words(header, separator)
             && fits(header, line, separator)
             && !is_words(line, separator)
+            && 2 * known() > width(header, separator)
     }
 
     /// The space, where names between spaces are those of columns, and the next line has a cell for each.

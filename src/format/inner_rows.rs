@@ -201,7 +201,7 @@ fn json_in_text(value: &[u8]) -> Option<Vec<u8>> {
     let mut inside = JsonCursor::new(text.as_bytes());
     matches!(inside.peek(), Some(b'{' | b'[')).then_some(())?;
     inside.skip().and_then(|()| inside.end()).ok()?;
-    Some(text.trim().trim_end_matches('\0').as_bytes().to_vec())
+    Some(text.trim_start().trim_end_matches(|end: char| end == '\0' || end.is_whitespace()).as_bytes().to_vec())
 }
 
 /// The rows that a value at a place of whole JSON holds; `None` if it can't hold them.

@@ -94,7 +94,7 @@ pub use infer::{Inference, Inferred};
 pub use inner_rows::InnerRows;
 pub use payload_file::each_payload_row;
 pub use records::{FileKind, FileRecord, FileRecords};
-pub(crate) use row_cells::cells_of;
+pub(crate) use row_cells::{NumberCells, cells_of};
 pub use time_rules::{TimeColumn, TimeRules, TimeUnit};
 pub use topic_pattern::TopicPattern;
 pub(crate) use units::{conversion, is_unit};

@@ -12,6 +12,7 @@ use crate::format::header_search::{self, HeaderLine};
 use crate::format::inner_rows::InnerRows;
 use crate::format::json_text::{each_element, each_object, holds_values};
 use crate::format::records::date_cell;
+use crate::format::row_cells::NumberCells;
 use crate::format::unread_lines::UnreadLines;
 use crate::format::{
     DecimalSearch, Framing, MOST_ROWS, column_names, repeated_header, time_rules, transcode, units_line,
@@ -192,7 +193,11 @@ fn csv_records(text: &str, framing: &Framing, mut f: impl FnMut(Row<'_>), tell: 
         true => order_among(&text[records.next..], separator, framing),
         false => None,
     };
-    let format = Format::csv(separator, decimal_of(&text[records.next..], separator, framing), order);
+    let format = Format::csv(
+        separator,
+        decimal_of(&text[records.next..], separator, start.header != HeaderLine::None, framing),
+        order,
+    );
     let header = match start.header {
         HeaderLine::None => None,
         found => records.next().map(|(header, _)| found.names(header)),
@@ -222,19 +227,20 @@ fn csv_records(text: &str, framing: &Framing, mut f: impl FnMut(Row<'_>), tell: 
     let mut names = header.map(|header| column_names::adopted(header, separator, framing));
     let mut line = Header::next_line();
     for (record, broken) in records {
-        if broken.is_none() && written.is_some_and(|header| repeated_header::is_repeated(record, header, separator)) {
+        let is_one_of = |header: &str| repeated_header::is_repeated(record, header, separator);
+        if broken.is_none() && (written.is_some_and(is_one_of) || header.is_some_and(is_one_of)) {
             (written, line) = (Some(record), Header::next_line());
             names = Some(column_names::adopted(record, separator, framing));
             tell(UnreadLines::Repeated(record.to_owned()));
             continue;
         }
-        let header = names.as_ref().map(|names| Header { names: names.as_bytes(), line: Some(line) });
-        f(Row { bytes: record.as_bytes(), format: broken.map_or(format, Format::Broken), header });
+        let under = names.as_ref().map(|names| Header { names: names.as_bytes(), line: Some(line) });
+        f(Row { bytes: record.as_bytes(), format: broken.map_or(format, Format::Broken), header: under });
     }
 }
 
 /// The decimal mark of a text's cells: that which its first lines tell, where none is said.
-fn decimal_of(text: &str, separator: u8, framing: &Framing) -> DecimalMark {
+fn decimal_of(text: &str, separator: u8, is_named: bool, framing: &Framing) -> DecimalMark {
     let mark = framing.csv.decimal_beside(separator);
     // The fast path: one line tells nothing of itself that its cells do not, and a comma between commas is in quotes.
     let tells = if separator == b',' { text.contains('"') } else { text.contains('\n') };
@@ -242,8 +248,11 @@ fn decimal_of(text: &str, separator: u8, framing: &Framing) -> DecimalMark {
         return mark;
     }
     let mut search = DecimalSearch::beside(separator);
-    for line in lines(text).take(MOST_ROWS) {
-        csv::cells_by(line.trim_end_matches(['\r', '\n']), separator).for_each(|cell| search.observe_cell(&cell));
+    let mut lines = lines(text).take(MOST_ROWS).map(|line| line.trim_end_matches(['\r', '\n'])).peekable();
+    let names = lines.peek().filter(|_| is_named).map(|header| csv::names(header.trim_start_matches('#'), separator));
+    let numbers = NumberCells::under(names, framing);
+    for line in lines {
+        numbers.of(csv::cells_by(line, separator)).for_each(|cell| search.observe_cell(&cell));
     }
     search.found().unwrap_or(mark)
 }

@@ -82,6 +82,8 @@ pub struct FileRecords<R> {
     pub(super) header: Option<Vec<u8>>,
     /// The header as it stands there, and the bytes that its names begin with; none where it can't come again.
     pub(super) written_header: String,
+    /// As the first header was written.
+    pub(super) first_header: String,
     pub(super) first_bytes: u128,
     /// Whether it came again.
     pub(super) was_repeated: bool,
@@ -194,6 +196,7 @@ impl<R: BufRead> FileRecords<R> {
             date_cell: None,
             header: None,
             written_header: String::new(),
+            first_header: String::new(),
             first_bytes: 0,
             was_repeated: false,
             header_line: Header::next_line(),

@@ -1,5 +1,5 @@
-//! What the numbers of a stream of CSV tell of its decimal mark, where none is said: `1.234` is read as a fraction until a
-//! decimal comma comes, and is refused from then on.
+//! What the numbers of a stream of CSV tell of its decimal mark, where none is said: `1.234` is a fraction in a message
+//! without decimal commas, and is refused in one with them. Of other messages nothing is used: workers do not see all.
 
 use crate::data::cell::may_be_thousands;
 use crate::format::DecimalSearch;
@@ -11,8 +11,8 @@ pub(crate) struct SeenMarks {
     search: DecimalSearch,
     /// The first number whose point may stand between thousands: its column and itself.
     doubtful: Option<(String, String)>,
-    /// Whether that was in another bucket, whose rows have gone on.
-    is_past: bool,
+    /// Such a number of an earlier bucket, whose rows have gone on.
+    earlier: Option<(String, String)>,
     must_reread: bool,
     notice: Option<UnitNotice>,
 }
@@ -20,7 +20,9 @@ pub(crate) struct SeenMarks {
 impl SeenMarks {
     /// Starts another bucket.
     pub fn begin(&mut self) {
-        self.is_past = self.doubtful.is_some();
+        let doubtful = self.doubtful.take().filter(|_| self.search.is_open());
+        self.earlier = self.earlier.take().or(doubtful);
+        self.search = DecimalSearch::default();
     }
 
     /// Takes in the cell of a number column; whether it must not be read, as nobody knows what its point is.
@@ -42,17 +44,15 @@ impl SeenMarks {
             }
             return had_commas;
         }
-        if let Some((column, number)) = self.doubtful.as_ref().filter(|_| !had_commas && self.search.found().is_some())
-        {
-            self.must_reread = true;
-            self.notice = self.is_past.then(|| {
+        if !had_commas && self.search.found().is_some() {
+            self.must_reread |= self.doubtful.is_some();
+            self.notice = self.earlier.take().map(|(column, number)| {
                 let comma = cell.trim();
                 let text = format!(
                     "column {column}: {number:?} was read as a fraction before {comma:?} came: say decimal = \",\" in \
-                     [schema], with thousands = \".\" if points stand between thousands; such rows are dead letters from \
-                     now on"
+                     [schema], with thousands = \".\" if points stand between thousands"
                 );
-                (column.clone(), text)
+                (column, text)
             });
         }
         false

@@ -230,12 +230,22 @@ fn with_offset(text: &str, order: Option<DateOrder>) -> Option<(Result<DateTime,
         return Some((civil(front, order), Offset::UTC));
     }
     // Before an offset stands a time of day: a sign in front of it is a date's.
-    let time = text.find(':').or_else(|| text.rfind([' ', 'T']))?;
-    let sign = time + text[time..].rfind(['+', '-'])?;
+    let time = text.find(':').or_else(|| text.rfind('T'));
+    let sign = match time {
+        Some(time) => time + text[time..].rfind(['+', '-'])?,
+        None => text.rfind([' ']).map(|space| space + 1).filter(|at| text[*at..].starts_with(['+', '-']))?,
+    };
     let (front, sign) = text.split_at(sign);
+    // What stands close behind a date that is not ISO's is the end of a span.
+    let is_iso = matches!(text.as_bytes(), [b'0'..=b'9', b'0'..=b'9', b'0'..=b'9', b'0'..=b'9', ..]);
+    if sign.starts_with('-') && !is_iso && !front.ends_with(' ') {
+        return None;
+    }
     let minutes = if sign.len() == 3 { format!("{sign}00") } else { sign.to_owned() };
     let offset = strtime::parse("%z", &minutes).or_else(|_| strtime::parse("%:z", &minutes)).ok()?.offset()?;
-    Some((civil(front, order), offset))
+    // The zones of the world.
+    let is_offset = (-12 * 3600..=14 * 3600).contains(&offset.seconds());
+    is_offset.then(|| (civil(front, order), offset))
 }
 
 /// The local time of a text that is written with directives of `strptime`, with the offset if it names one.
@@ -480,5 +490,20 @@ mod tests {
         let apart = |text: &str| rules.repeated(civil(text, None).unwrap());
         assert_eq!(apart("2016-10-30T02:00:00"), Some(3600));
         assert_eq!((apart("2016-10-30T03:00:00"), apart("2016-03-27T02:30:00")), (None, None));
+    }
+
+    /// The end of a span is no offset.
+    #[test]
+    fn what_stands_behind_a_time_may_be_no_offset() {
+        let offset = |text| with_offset(text, Some(DateOrder::DayFirst)).map(|(_, offset)| offset.seconds());
+        for none in ["01.03.2024 00:00-01:00", "01.03.2024 12:00-13:00", "2024-03-01 2024-03-01", "2024-03-01 12:00-13"]
+        {
+            assert_eq!(offset(none), None, "{none}");
+        }
+        for (text, hours) in
+            [("2024-03-01 12:00-05", -5), ("01.03.2024 12:00 -0500", -5), ("2024-03-01 12:00:00 +01", 1)]
+        {
+            assert_eq!(offset(text), Some(hours * 3600), "{text}");
+        }
     }
 }

@@ -70,8 +70,9 @@ impl<R: BufRead> Transcoder<R> {
             }
         };
         let decoder = foreign(start, given).map(Encoding::new_decoder);
-        let is_old_mac = decoder.is_none() && is_old_mac(start);
-        // A decoder of UTF-8 passes its bytes on.
+        // Of another encoding, bytes would be replaced: such a file says which it is.
+        let is_utf8 = |start| std::str::from_utf8(start).map_or_else(|error| error.error_len().is_none(), |_| true);
+        let is_old_mac = decoder.is_none() && is_old_mac(start) && is_utf8(start);
         let decoder = decoder.or_else(|| is_old_mac.then(|| UTF_8.new_decoder_without_bom_handling()));
         Ok(Transcoder { reader, decoder, is_old_mac, translated: Vec::new(), consumed: 0, ended: false })
     }

@@ -1,19 +1,23 @@
-//! The mark of a dataflow's own publishes: two addresses that look like two brokers may be two listeners of one, or
+//! The mark of a run's own publishes: two addresses that look like two brokers may be two listeners of one, or
 //! brokers that a bridge joins.
+
+use std::sync::LazyLock;
 
 use rumqttc::v5::mqttbytes::v5::Publish;
 
 /// The name of the user property.
 const NAME: &str = "rowmill-dataflow";
 
-/// A user property of MQTT 5 that every publish of a dataflow has.
+/// A user property of MQTT 5 that every publish of a dataflow has in one process of a run. What an earlier run has left at a
+/// broker, and what the same file publishes on another machine, are rows like others.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PublishMark(String);
 
 impl PublishMark {
-    /// The mark of a dataflow, the same in all its processes.
+    /// The mark of a dataflow in this process.
     pub fn of(dataflow: impl std::fmt::Display) -> PublishMark {
-        PublishMark(dataflow.to_string())
+        static PROCESS: LazyLock<u128> = LazyLock::new(rand::random);
+        PublishMark(format!("{dataflow}-{:032x}", *PROCESS))
     }
 
     /// As a user property.

@@ -13,7 +13,7 @@ use crate::data::cell::DecimalMark;
 use crate::data::{DateOrder, Format, Header, Origin, Row};
 use crate::format::{
     Compression, CsvOptions, DecimalSearch, FileKind, FileRecord, FileRecords, Framing, Inference, Inferred, MOST_ROWS,
-    each_payload_row,
+    NumberCells, cells_of, csv, each_payload_row,
 };
 use crate::measure::Clock;
 use crate::source::{BucketBuffer, Error, MAX_WAITING, SourceOutput, SourceSettings};
@@ -141,10 +141,20 @@ pub(super) fn with_decimal<'f, R: BufRead>(
         _ => return Ok(Cow::Borrowed(framing)),
     };
     let mut search = DecimalSearch::beside(separator);
+    let mut numbers: Option<(Vec<u8>, NumberCells)> = None;
     let mut rows = 0;
-    while rows < MOST_ROWS || search.is_in_doubt() {
+    // Beside other separators than commas, the first number that tells is waited for: rows before it would be read otherwise.
+    while rows < MOST_ROWS || separator != b',' && search.is_open() {
         let Some((row, _)) = records.next_row()? else { break };
-        search.observe(row);
+        let header = row.header.map_or(&[][..], |header| header.names);
+        if numbers.as_ref().is_none_or(|(known, _)| known != header) {
+            let names = row.header.map(|header| csv::names(&String::from_utf8_lossy(header.names), separator));
+            numbers = Some((header.to_vec(), NumberCells::under(names, framing)));
+        }
+        let cells = cells_of(row).into_iter().flat_map(|(cells, _)| cells);
+        if let Some((_, numbers)) = &numbers {
+            numbers.of(cells).for_each(|cell| search.observe_cell(&cell));
+        }
         rows += 1;
     }
     Ok(match search.found().or((separator == b',').then_some(DecimalMark::Point)) {

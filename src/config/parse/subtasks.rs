@@ -95,7 +95,7 @@ fn read_subtask(
     let on_error = table.remove("on_error").map(|value| OnError::deserialize(ValueDeserializer::from(value)));
     // What a fitted step makes of a row depends on this row alone.
     let usual = if matches!(fitting, Fitting::Frozen(_)) { OnError::Row } else { entry.on_error };
-    let on_error = on_error.transpose()?.unwrap_or(usual);
+    let (says_on_error, on_error) = (on_error.is_some(), on_error.transpose()?.unwrap_or(usual));
     let key_spans: HashMap<String, Range<usize>> =
         table.iter().map(|(key, value)| (key.get_ref().to_string(), value.span())).collect();
     if entry.incremental && !matches!(fitting, Fitting::Stream { .. }) {
@@ -126,6 +126,7 @@ fn read_subtask(
         columns,
         fitting,
         on_error,
+        says_on_error,
         parameter_spans,
         span,
     }))

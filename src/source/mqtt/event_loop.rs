@@ -243,8 +243,8 @@ impl EventLoopOwner {
                 if self.endpoint.mark.as_ref().is_some_and(|mark| mark.is_of(&publish)) {
                     let topic = String::from_utf8_lossy(&publish.topic);
                     return Err(Error::Broker(format!(
-                        "{topic}: this dataflow has published that itself, and its own source {} takes it again, for ever: give \
-                         the sink another topic; allow_loop = true in [source] permits it",
+                        "{topic}: this run has published that itself, and its own source {} takes it again, for ever: give the \
+                         sink another topic; allow_loop = true in [source] permits it",
                         self.endpoint.url
                     )));
                 }
