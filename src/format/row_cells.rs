@@ -11,7 +11,7 @@ pub(crate) struct NumberCells(Option<Vec<bool>>);
 
 impl NumberCells {
     /// Under these names.
-    pub fn under<'n>(names: Option<impl IntoIterator<Item = impl AsRef<str>>>, framing: &Framing) -> NumberCells {
+    pub fn under(names: Option<impl IntoIterator<Item = impl AsRef<str>>>, framing: &Framing) -> NumberCells {
         let known = names.zip(framing.columns.as_ref());
         let is_number = |name: &str, schema: &crate::data::Schema| {
             let place = framing.decoding.place(schema, name.trim());
