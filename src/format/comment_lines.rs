@@ -16,7 +16,7 @@ impl CommentLines {
         CommentLines { mark, wide: None }
     }
 
-    /// Lines with `#` that are not as wide as rows.
+    /// Lines with `#` that are not as wide as rows, or in which something stands apart from it.
     pub fn beside(separator: u8, wide: usize) -> CommentLines {
         CommentLines { mark: b'#', wide: Some((separator, wide)) }
     }
@@ -28,7 +28,10 @@ impl CommentLines {
 
     /// Whether a line, or a record, is a comment.
     pub fn contain(&self, line: &[u8]) -> bool {
-        line.first() == Some(&self.mark) && !self.wide.is_some_and(|(separator, wide)| is_row(line, separator, wide))
+        // Words stand apart from their mark, values do not.
+        let is_of_words = || line.get(1).is_none_or(u8::is_ascii_whitespace);
+        let is_row = || self.wide.is_some_and(|(separator, wide)| is_row(line, separator, wide));
+        line.first() == Some(&self.mark) && (is_of_words() || !is_row())
     }
 }
 
@@ -47,9 +50,14 @@ mod tests {
     #[test]
     fn a_comment_that_is_as_wide_as_a_row_is_one() {
         let found = CommentLines::beside(b',', 2);
-        for (line, comment) in
-            [("# battery\n", true), ("#1,20\n", false), ("#1,20,,\r\n", false), ("# a, b, c", true), ("1", false)]
-        {
+        for (line, comment) in [
+            ("# battery\n", true),
+            ("#1,20\n", false),
+            ("#1,20,,\r\n", false),
+            ("# a, b, c", true),
+            ("# logger 7, depth 2 m", true),
+            ("1", false),
+        ] {
             assert_eq!(found.contain(line.as_bytes()), comment, "{line}");
         }
         let said = CommentLines::said(b'%');

@@ -25,7 +25,7 @@ pub struct CsvOptions {
     /// Lines behind the header that are not read; a line of units is found if not given.
     pub skip_after_header: Option<u32>,
     /// Lines that begin with this character are not read; if not given, those with `#` above the header, and behind it those
-    /// that have not as many cells as rows.
+    /// that have a space behind the `#`, or not as many cells as rows.
     #[serde(deserialize_with = "comment")]
     #[schemars(with = "Option<String>")]
     pub comment: Option<u8>,
