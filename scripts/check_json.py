@@ -254,7 +254,8 @@ def split(container, holds):
         return [row | {"dev": key} for key, row in container.items()], {}
     lengths = [len(column) for column in container.values() if isinstance(column, list)]
     if not lengths:
-        return None
+        # A lone row, where others have an array of them.
+        return ([container], {}) if container else None
     length = max(lengths, key=lambda length: (lengths.count(length), length))
     columns = {key: column for key, column in container.items() if isinstance(column, list) and len(column) == length}
     left = {key: other for key, other in container.items() if key not in columns}
