@@ -8,11 +8,12 @@ use crate::data::{Bucket, Format, Message};
 type ReferenceCells = (f64, f64, Option<String>);
 
 /// Asserts that the CSV records of a file, its header first, are those of the csv crate. A lone carriage return, which
-/// ends a record there and none here, is left out; behind a quote that does not close, that crate sees no records.
+/// ends a record there and none here, is left out, and so is a quote behind a space, which begins a cell here; behind a quote that does not close, that crate sees no records.
 pub(super) fn same_csv(bytes: &[u8], header: Option<&[u8]>, rows: &Bucket) {
     let bytes = bytes.strip_prefix("\u{feff}".as_bytes()).unwrap_or(bytes);
     let lone = |at: usize| bytes[at] == b'\r' && bytes.get(at + 1) != Some(&b'\n');
-    if (0..bytes.len()).any(lone) || std::str::from_utf8(bytes).is_err() {
+    let begins_behind_space = bytes.windows(2).any(|pair| pair == b" \"");
+    if (0..bytes.len()).any(lone) || begins_behind_space || std::str::from_utf8(bytes).is_err() {
         return;
     }
     // A header whose quote does not close is a line here, and all of the file there.
