@@ -3,17 +3,12 @@
 # beside the Python originals and other peers on the same rows. Leaves runs/evaluation/report.html, puts figures and
 # summary into bench/evaluation and docs/src/speed.md. Three quarters of an hour on 2 cores; started again, it goes on where it was.
 #   bench/peers/environment.sh .venv; ROWMILL_PYTHON=.venv/bin/python bench/evaluation.sh [ROWS [SECONDS]]
-# What is published is of a clean commit: with changes it stops, or, with DIRTY=1, measures and publishes nothing.
+# Of a clean commit, or with DIRTY=1 without publishing.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 python=${ROWMILL_PYTHON:?names the Python of bench/peers/environment.sh}
 rows=${1:-750000} seconds=${2:-20}
-commit=$(git rev-parse --short HEAD)
-if [ -n "$(git status --porcelain --untracked-files=no)" ]; then
-  [ "${DIRTY:-}" = 1 ] || { echo "the tree has changes: commit them, or set DIRTY=1 to measure without publishing" >&2; exit 1; }
-  commit=dirty-$commit
-fi
-cargo build --release --quiet
+. bench/release.sh
 weather=dataflows/weather.toml out=runs/evaluation-$commit
 sweep() { target/release/rowmill bench sweep $weather --rows "$rows" -w 1,2 -o "$out" "$@"; }
 # Peers would take hours for all rows: the report says how many each has had.

@@ -8,12 +8,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 python=${ROWMILL_PYTHON:?names the Python of bench/peers/environment.sh}
 rows=${1:-750000} seconds=${2:-10}
-commit=$(git rev-parse --short HEAD)
-if [ -n "$(git status --porcelain --untracked-files=no)" ]; then
-  [ "${DIRTY:-}" = 1 ] || { echo "the tree has changes: commit them, or set DIRTY=1 to measure without publishing" >&2; exit 1; }
-  commit=dirty-$commit
-fi
-cargo build --release --quiet
+. bench/release.sh
 out=runs/models-$commit
 mkdir -p "$out"
 if [ ! -e "$out/fitted" ]; then

@@ -5,7 +5,6 @@ use crate::config::error::{SpannedError, Wrong};
 use crate::config::model::Dataflow;
 use crate::config::sink_plan::SinkPlan;
 use crate::config::source_plan::SourcePlan;
-use crate::data::fingerprint;
 use crate::mqtt::{Endpoint, MqttUrl, PublishMark, overlap, same_broker, same_host, takes};
 use crate::sink;
 
@@ -60,9 +59,7 @@ impl Dataflow {
         if self.sources.iter().filter(own).count() == 0 {
             return;
         }
-        let sinks: String = self.sinks().iter().map(|(_, _, sink)| format!("\n{}", sink.url)).collect();
-        let text = format!("{}\n{}{sinks}", self.name, SourcePlan::addresses(&self.sources));
-        let mark = Some(PublishMark::of(format_args!("{:032x}", fingerprint(text.as_bytes()))));
+        let mark = Some(PublishMark::random());
         let of_tables = self.tables.iter_mut().filter_map(|table| table.sink_mut());
         let sinks = self.sinks.iter_mut().map(|plan| &mut plan.settings).chain(&mut self.dead_letter).chain(of_tables);
         sinks.filter_map(|sink| sink.endpoint.as_mut()).for_each(|endpoint| endpoint.mark = mark.clone());

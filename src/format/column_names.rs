@@ -36,6 +36,10 @@ fn renamed(header: &str, separator: u8, schema: &Schema, framing: &Framing) -> O
         return None;
     }
     let mut names = csv::names(header, separator);
+    // Of those without a column: how they are compared, and where they are.
+    let free = names.iter().enumerate().filter(|(index, _)| places.get(*index).is_some_and(Option::is_none));
+    let free: Vec<(usize, String, Option<String>)> =
+        free.map(|(index, name)| (index, name.to_lowercase(), without_unit(name).map(str::to_lowercase))).collect();
     let mut is_changed = false;
     for (place, column) in schema.columns().iter().enumerate() {
         if places.contains(&Some(place)) {
@@ -44,21 +48,16 @@ fn renamed(header: &str, separator: u8, schema: &Schema, framing: &Framing) -> O
         let key = decoding.keys.key(&column.name);
         // A number of another unit is converted by its label, if at all.
         let of_any_unit = !decoding.unit.contains_key(&column.name);
-        let is_alike =
-            |name: &str| alike(name, key) || of_any_unit && without_unit(name).is_some_and(|name| alike(name, key));
-        let mut found = (0..names.len())
-            .filter(|index| places.get(*index).is_some_and(Option::is_none) && is_alike(&names[*index]));
+        let lower = key.to_lowercase();
+        let mut found =
+            free.iter().filter(|(_, name, bare)| *name == lower || of_any_unit && bare.as_ref() == Some(&lower));
         // Of two nobody knows which it is.
-        if let (Some(index), None) = (found.next(), found.next()) {
-            names[index] = key.to_owned();
+        if let (Some((index, ..)), None) = (found.next(), found.next()) {
+            names[*index] = key.to_owned();
             is_changed = true;
         }
     }
     is_changed.then_some(names)
-}
-
-fn alike(name: &str, key: &str) -> bool {
-    name.to_lowercase() == key.to_lowercase()
 }
 
 /// A name without the unit in brackets behind it.

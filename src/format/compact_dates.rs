@@ -4,7 +4,9 @@ use jiff::fmt::strtime;
 
 /// The format of a number that is a date up to the year 2100, and not one of our time as seconds since 1970.
 pub(crate) fn format(number: f64) -> Option<&'static str> {
-    if number.fract() != 0.0 || !(1e7..1e14).contains(&number) {
+    /// Where dates up to 2100 are, by their digits: of our time, seconds and milliseconds are beside them.
+    const DATES: [std::ops::Range<f64>; 4] = [1.97e7..2.101e7, 1.97e9..2.101e9, 1e11..1e12, 1.97e13..2.101e13];
+    if number.fract() != 0.0 || !DATES.iter().any(|dates| dates.contains(&number)) {
         return None;
     }
     let digits = (number as u64).to_string();

@@ -45,6 +45,8 @@ impl<R: BufRead> FileRecords<R> {
                 self.tell(UnreadLines::Preamble { lines: start.passed, skip: start.skip, header: header.clone() });
             }
             self.take_header(header, start.header == HeaderLine::Commented);
+            // Of a header that comes again, the line behind it may be a row.
+            self.passed_over = framing.csv.skip_after_header.unwrap_or(0);
         }
         self.comments = start.comments;
         let order = match order.filter(|_| self.date_cell.is_some()) {
@@ -82,7 +84,6 @@ impl<R: BufRead> FileRecords<R> {
             self.first_header.clone_from(&header);
         }
         self.written_header = header;
-        self.passed_over = self.framing.csv.skip_after_header.unwrap_or(0);
         self.may_be_units = self.framing.csv.skip_after_header.is_none();
     }
 
@@ -104,8 +105,6 @@ impl<R: BufRead> FileRecords<R> {
             self.tell(UnreadLines::Repeated(line.clone()));
         }
         self.take_header(line, false);
-        // What is said of lines behind the header is said of the first: a row here would be lost.
-        self.passed_over = 0;
         true
     }
 

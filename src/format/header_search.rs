@@ -227,8 +227,8 @@ impl<'t> Search<'_, 't> {
 
     /// The space, where names between spaces are those of columns, and the next line has a cell for each.
     fn spaced_names(&self, header: &str, line: &str, schema: &Schema) -> Option<(usize, u8)> {
-        let known = || names_known(header, b' ', schema, self.framing);
-        (self.is_spaced(header, line) && known() > 0).then(|| (known(), b' '))
+        let known = self.is_spaced(header, line).then(|| names_known(header, b' ', schema, self.framing));
+        known.filter(|known| *known > 0).map(|known| (known, b' '))
     }
 
     /// Whether a line without other separators is a header between spaces, with a cell for each name in the next line.

@@ -161,7 +161,7 @@ fn find(levels: &Arc<[RowsLevel]>, depth: usize, object: &[u8], at: Range<usize>
         exact => exact,
     };
     if let Some(rows) = found.clone().and_then(|place| rows_at(levels, depth, object, place, lone)) {
-        return rows.map(Ok);
+        return Ok(Ok(rows));
     }
     // What the last steps lead to may be in a text.
     for length in (0..=level.steps.len()).rev() {
@@ -211,10 +211,11 @@ fn rows_at(
     object: &[u8],
     place: Range<usize>,
     lone: bool,
-) -> Option<Result<RowsFound, String>> {
+) -> Option<RowsFound> {
     let without = |left: &[u8]| [&object[..place.start], left, &object[place.end..]].concat();
     let inside = place.start + 1..place.end;
     let is_payload = depth == 0 && object[..place.start].trim_ascii().is_empty();
+    let beside = |left: &[u8]| if is_payload { b"{}".to_vec() } else { without(left) };
     let is_last = depth + 1 == levels.len();
     let (around, rest) = match (object[place.start], &levels[depth].spread) {
         // An element of an array that is the payload.
@@ -223,12 +224,10 @@ fn rows_at(
         (b'{', RowsSpread::Rows) => match columns(object, place.clone(), &without) {
             Some(columns) => columns,
             None if object[inside].trim_ascii_start().starts_with(b"}") => return None,
-            None if is_payload => (b"{}".to_vec(), Rest::One(Some(place))),
-            None => (without(b"{}"), Rest::One(Some(place))),
+            None => (beside(b"{}"), Rest::One(Some(place))),
         },
         (_, RowsSpread::Rows) if lone && !object[place.clone()].starts_with(b"n") => {
-            let around = if is_payload { b"{}".to_vec() } else { without(b"null") };
-            (around, Rest::One(Some(place)))
+            (beside(b"null"), Rest::One(Some(place)))
         }
         (b'{', RowsSpread::Members(column)) if is_last => (without(b"{}"), Rest::Members(inside, column.clone())),
         (b'[', RowsSpread::Elements) | (b'{', RowsSpread::Members(_)) => {
@@ -238,7 +237,7 @@ fn rows_at(
         }
         _ => return None,
     };
-    Some(Ok(RowsFound { around, line: Header::next_line(), lone, rest }))
+    Some(RowsFound { around, line: Header::next_line(), lone, rest })
 }
 
 /// The rows of an object of arrays.

@@ -1,8 +1,6 @@
 //! The mark of a run's own publishes: two addresses that look like two brokers may be two listeners of one, or
 //! brokers that a bridge joins.
 
-use std::sync::LazyLock;
-
 use rumqttc::v5::mqttbytes::v5::Publish;
 
 /// The name of the user property.
@@ -14,10 +12,9 @@ const NAME: &str = "rowmill-dataflow";
 pub struct PublishMark(String);
 
 impl PublishMark {
-    /// The mark of a dataflow in this process.
-    pub fn of(dataflow: impl std::fmt::Display) -> PublishMark {
-        static PROCESS: LazyLock<u128> = LazyLock::new(rand::random);
-        PublishMark(format!("{dataflow}-{:032x}", *PROCESS))
+    /// One that no other has.
+    pub fn random() -> PublishMark {
+        PublishMark(format!("{:032x}", rand::random::<u128>()))
     }
 
     /// As a user property.
