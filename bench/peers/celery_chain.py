@@ -22,6 +22,8 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import chain as plain
 
 URL = f"redis://127.0.0.1:{os.environ.get('ROWMILL_REDIS', '6379')}/0"
+# Of a task that fails in the middle of a chain nothing else tells.
+TIMEOUT = 300
 app = Celery("celery_chain", broker=URL, backend=URL)
 app.conf.update(
     task_serializer="pickle",
@@ -83,9 +85,9 @@ def main():
         try:
             # The pool is started, and has its imports, before the clock runs.
             few = plain.Load(load.path, 20, 40 * workers, 60)
-            [one.get() for one in [submit(steps, batch) for batch in few.messages()]]
+            [one.get(TIMEOUT) for one in [submit(steps, batch) for batch in few.messages()]]
             messages = load.messages()
-            load.tell(list(plain.serve_with(workers, messages, lambda batch: submit(steps, batch), lambda one: one.get())))
+            load.tell(list(plain.serve_with(workers, messages, lambda batch: submit(steps, batch), lambda one: one.get(TIMEOUT))))
         finally:
             for process in (worker, redis):
                 process.terminate()

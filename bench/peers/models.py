@@ -61,6 +61,8 @@ def head(path, rows):
 def fit(dataflow, source, directory, rows=20000):
     import rowmill
 
+    # Celery's workers run in another directory.
+    directory = os.path.abspath(directory)
     lines = head(source, int(rows))
     text = open(dataflow).read()
     numbers = through(tomllib.loads(text)["subtask"], lines)
