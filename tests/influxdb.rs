@@ -1,4 +1,4 @@
-//! Rows as points in Debian's InfluxDB: their types and values, each row once whatever is killed, what is said where that
+//! Rows as points in Debian's InfluxDB and VictoriaMetrics: their types and values, each row once whatever is killed, what is said where that
 //! can't be.
 #![cfg(feature = "influxdb")]
 
@@ -11,6 +11,7 @@ use std::time::Duration;
 use broker::numbered::{kill_either, persistent};
 use broker::{Process, rowmill, wait_until};
 use database::influx::Influx;
+use database::victoria::Victoria;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde_json::{Value, json};
@@ -146,6 +147,54 @@ fn an_absent_server_is_waited_for_and_a_refusal_ends_the_run() {
     let output = command(&other, &["check"]).output().unwrap();
     assert_eq!(output.status.code(), Some(2));
     assert!(said(&output).contains("booleans: note is a column of texts"), "{}", said(&output));
+}
+
+#[test]
+#[ignore = "needs victoria-metrics"]
+fn victoria_metrics_takes_the_same_points() {
+    let mut victoria = Victoria::started();
+    const ROWS: u64 = 20_000;
+    let begin = 1_704_110_400_u64;
+    let station = |n: u64| if n.is_multiple_of(2) { "hill" } else { "a b,c=d" };
+    let rows: String =
+        (0..ROWS).map(|n| format!("\"{}\",{},{n},{},\n", station(n), begin + n, n as f64 / 8.0)).collect();
+    let directory = folder(&victoria.url(), "", &rows);
+    let checked = |victoria: &Victoria| {
+        let series = victoria.series();
+        let mut found: Vec<(String, String, usize)> = Vec::new();
+        for one in &series {
+            let (name, tag) = (one["metric"]["__name__"].as_str().unwrap(), one["metric"]["station"].as_str().unwrap());
+            let (values, times) = (one["values"].as_array().unwrap(), one["timestamps"].as_array().unwrap());
+            let divisor = if name.ends_with("_temp") { 8.0 } else { 1.0 };
+            for (value, time) in values.iter().zip(times) {
+                let n = time.as_u64().unwrap() / 1000 - begin;
+                assert_eq!((value.as_f64(), station(n)), (Some(n as f64 / divisor), tag), "{name} {time}");
+            }
+            found.push((name.into(), tag.into(), values.len()));
+        }
+        found.sort();
+        let half = ROWS as usize / 2;
+        let series = |name: &str, tag: &str| (name.to_owned(), tag.to_owned(), half);
+        let [n, temp] = ["loop, of all_n", "loop, of all_temp"];
+        let expected = [series(n, "a b,c=d"), series(n, "hill"), series(temp, "a b,c=d"), series(temp, "hill")];
+        assert_eq!(found, expected);
+    };
+    let output = run(&directory);
+    assert!(output.status.success(), "{}", said(&output));
+    checked(&victoria);
+    // The same points again, while the server is killed.
+    let mut process = Process(command(&directory, &["run", "-q"]).spawn().unwrap());
+    victoria.kill();
+    std::thread::sleep(Duration::from_millis(300));
+    victoria.start();
+    assert_eq!(process.code(), Some(0));
+    assert_eq!(dead_letters(&directory), []);
+    let at = |one: &Value| one["timestamps"].as_array().unwrap().iter().filter_map(Value::as_u64).collect::<Vec<_>>();
+    for mut times in victoria.series().iter().map(at) {
+        times.sort_unstable();
+        times.dedup();
+        assert_eq!(times.len() as u64, ROWS / 2, "each row is there");
+    }
 }
 
 /// Kills the run or the server, so many times, while rows come from a broker that keeps them.

@@ -1,7 +1,8 @@
-//! Debian's PostgreSQL with a cluster of its own; `influx`: its InfluxDB.
+//! Debian's PostgreSQL with a cluster of its own; `influx`: its InfluxDB; `victoria`: its VictoriaMetrics.
 #![allow(dead_code, reason = "each test uses what it needs")]
 
 pub mod influx;
+pub mod victoria;
 
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
