@@ -10,6 +10,7 @@ use super::edge_node::EdgeNodeState;
 use super::numbers::Numbers;
 use super::partial_row::PartialRow;
 use super::route::Route;
+use super::station_clock::StationClock;
 
 /// Where a row came from, for dead letters.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -64,6 +65,9 @@ pub struct BatchMetadata {
     /// What edge nodes of Sparkplug B have said up to here, since the message before.
     #[serde(skip)]
     pub edge_nodes: Vec<EdgeNodeState>,
+    /// The last rows of the stations that it has rows of, where clocks are about to change.
+    #[serde(skip)]
+    pub clocks: Vec<StationClock>,
     /// When the message was closed, in nanoseconds of the source's monotonic clock.
     #[serde(skip)]
     pub closed: u64,

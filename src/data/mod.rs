@@ -6,7 +6,8 @@
 //! - `malformed`: why a payload is not of its format, and what it looks like instead.
 //! - `message`, `text`, `spare`, `excerpt`: decoded columns, text columns, their buffer pool, rows for display.
 //! - `schema`, `cell`, `event_time`: names and kinds of columns; missing values, numbers and times in texts.
-//! - `edge_node`: what edge nodes of Sparkplug B have said of their metrics.
+//! - `edge_node`: what edge nodes of Sparkplug B have said of their metrics. `station_clock`: a station near a change of
+//!   clocks.
 //! - `nearest`: the name that may be meant by one that is not known.
 //! - `numbers`, `fingerprint`, `keyed_state`: numbers of rows in the output, stable hashes, state for checkpoints.
 //! - `route`: the workers that a message may be worked on by.
@@ -36,6 +37,7 @@ mod route;
 mod row;
 mod schema;
 pub(crate) mod spare;
+mod station_clock;
 mod text;
 
 pub use batch_metadata::{BatchMetadata, Origin, Stamps};
@@ -57,4 +59,5 @@ pub use route::Route;
 pub use row::{Broken, Format, Header, Layout, Row, Separated};
 pub use schema::{Column, DAVIS, Kind, Schema};
 pub use spare::{recycle_lines, spare_lines};
+pub use station_clock::StationClock;
 pub use text::TextColumn;

@@ -20,6 +20,9 @@ pub struct PartialRow {
     pub once: bool,
     /// The names of its columns and their values, as JSON.
     pub cells: Vec<(String, String)>,
+    /// What columns have beside the values in their payloads, of the last payload.
+    #[serde(default)]
+    pub beside: Vec<(String, String)>,
     /// Whether a value came that belongs to the next row.
     pub closed: bool,
     /// When its first value arrived, in nanoseconds of the source's clock.
@@ -28,9 +31,18 @@ pub struct PartialRow {
 }
 
 impl PartialRow {
+    /// Takes in the value of a column, and what columns have `beside` it.
+    pub fn take(&mut self, name: &str, cell: String, beside: Vec<(String, String)>) {
+        self.cells.push((name.to_owned(), cell));
+        for (name, cell) in beside {
+            self.beside.retain(|(known, _)| *known != name);
+            self.beside.push((name, cell));
+        }
+    }
+
     /// The bytes it holds.
     pub fn byte_len(&self) -> usize {
-        let cells = self.cells.iter().map(|(name, cell)| name.len() + cell.len() + OVERHEAD);
+        let cells = self.cells.iter().chain(&self.beside).map(|(name, cell)| name.len() + cell.len() + OVERHEAD);
         OVERHEAD + self.key.len() + cells.sum::<usize>()
     }
 }

@@ -31,8 +31,12 @@ fn renamed(header: &str, separator: u8, schema: &Schema, framing: &Framing) -> O
     let decoding = &framing.decoding;
     let places: Vec<Option<usize>> =
         csv::cells_by(header, separator).map(|name| decoding.place(schema, name.trim())).collect();
+    // The cells that the time is made of, but for those that are there.
+    let has = |wanted: &str| csv::cells_by(header, separator).any(|name| name.trim() == wanted);
+    let of_time = || decoding.time.iter().flat_map(|time| &time.from).filter(|cell| !has(cell));
     // The fast path: columns that are there need no other names.
-    if !places.contains(&None) || schema.columns().len() <= places.iter().flatten().count() {
+    let is_whole = schema.columns().len() <= places.iter().flatten().count();
+    if !places.contains(&None) || is_whole && of_time().next().is_none() {
         return None;
     }
     let mut names = csv::names(header, separator);
@@ -40,14 +44,13 @@ fn renamed(header: &str, separator: u8, schema: &Schema, framing: &Framing) -> O
     let free = names.iter().enumerate().filter(|(index, _)| places.get(*index).is_some_and(Option::is_none));
     let free: Vec<(usize, String, Option<String>)> =
         free.map(|(index, name)| (index, name.to_lowercase(), without_unit(name).map(str::to_lowercase))).collect();
-    let mut is_changed = false;
-    for (place, column) in schema.columns().iter().enumerate() {
-        if places.contains(&Some(place)) {
-            continue;
-        }
-        let key = decoding.keys.key(&column.name);
+    let absent = schema.columns().iter().enumerate().filter(|(place, _)| !places.contains(&Some(*place)));
+    let absent = absent.map(|(_, column)| {
         // A number of another unit is converted by its label, if at all.
-        let of_any_unit = !decoding.unit.contains_key(&column.name);
+        (decoding.keys.key(&column.name), !decoding.unit.contains_key(&column.name))
+    });
+    let mut is_changed = false;
+    for (key, of_any_unit) in absent.chain(of_time().map(|cell| (cell.as_str(), true))) {
         let lower = key.to_lowercase();
         let mut found =
             free.iter().filter(|(_, name, bare)| *name == lower || of_any_unit && bare.as_ref() == Some(&lower));
@@ -71,6 +74,7 @@ fn without_unit(name: &str) -> Option<&str> {
 mod tests {
     use super::*;
     use crate::data::Kind;
+    use crate::format::{Decoding, TimeColumn, TimeRules};
     use std::sync::Arc;
 
     #[test]
@@ -87,6 +91,21 @@ mod tests {
             ("temperature;humidity", "temperature;humidity", 0),
         ] {
             assert_eq!((&*adopted(header, b';', &framing), known(header, b';', &framing)), (expected, count));
+        }
+    }
+    #[test]
+    fn cells_of_the_time_are_known_in_other_case() {
+        let schema = Schema::new([("temp", Kind::Number), ("at", Kind::Text)]);
+        let from = ["Date".to_owned(), "Time".to_owned()].to_vec();
+        let time = TimeColumn { name: "at".into(), from, key: None, rules: TimeRules::default() };
+        let decoding = Decoding { time: Some(Arc::new(time)), ..Decoding::default() };
+        let framing = Framing { columns: Some(Arc::new(schema)), decoding: Arc::new(decoding), ..Framing::default() };
+        for (header, expected) in [
+            ("TIME,DATE,temp", "Time,Date,temp"),
+            ("Date,Time,temp", "Date,Time,temp"),
+            ("date,time,DATE,temp", "date,Time,DATE,temp"),
+        ] {
+            assert_eq!(adopted(header, b',', &framing), expected);
         }
     }
 }

@@ -4,8 +4,9 @@ use std::borrow::Cow;
 use std::io::{self, BufRead};
 
 use super::csv::{self, ClosingLine};
+use super::file_dates::date_cell;
 use super::header_search::{self, HeaderLine};
-use super::records::{FileRecords, date_cell};
+use super::records::FileRecords;
 use super::row_cells::NumberCells;
 use super::unread_lines::UnreadLines;
 use super::{DecimalSearch, Framing, column_names, repeated_header, time_rules, units_line};

@@ -10,6 +10,8 @@ pub const MOST_ROWS: usize = 1000;
 #[derive(Clone, Copy, Debug, Default)]
 pub struct DecimalSearch {
     commas: bool,
+    /// Whether one of these commas can't stand between thousands.
+    is_certain: bool,
     points: bool,
     /// Whether commas separate cells: then a comma in one is seldom a decimal mark, and thousands are written with it.
     among_commas: bool,
@@ -36,6 +38,7 @@ impl DecimalSearch {
             (false, true) => {
                 let fraction = cell.trim().rsplit_once(',').map(|(_, fraction)| fraction.len());
                 self.commas |= fraction.is_some_and(|digits| !self.among_commas || digits > 0 && digits != 3);
+                self.is_certain |= fraction != Some(3) || cell.contains('.');
                 // Beside a decimal comma a lone point is refused: these are between thousands.
                 self.points_apart |= cell.contains('.');
             }
@@ -58,6 +61,11 @@ impl DecimalSearch {
         (self.commas && !self.points).then_some(DecimalMark::Comma)
     }
 
+    /// Whether the comma that was found may stand between thousands as well: three digits are behind each.
+    pub fn is_in_doubt(self) -> bool {
+        self.found().is_some() && !self.is_certain
+    }
+
     /// The character between thousands, if some number shows it for certain.
     pub fn thousands(self) -> Option<char> {
         match self.found() {
@@ -70,6 +78,21 @@ impl DecimalSearch {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn three_digits_behind_each_comma_leave_it_in_doubt() {
+        for (cells, in_doubt) in [
+            (&["1,234", "15"][..], true),
+            (&["1,234", "0,5"], false),
+            (&["1.234,567"], false),
+            (&["1,234", "0.5"], false),
+            (&["12"], false),
+        ] {
+            let mut search = DecimalSearch::default();
+            cells.iter().for_each(|cell| search.observe_cell(cell));
+            assert_eq!(search.is_in_doubt(), in_doubt, "{cells:?}");
+        }
+    }
 
     #[test]
     fn a_comma_is_found_where_no_point_is_certain() {

@@ -1,8 +1,9 @@
 //! From bytes to rows, and from rows to bytes.
 //!
 //! - `framing`, `decoding`: how bytes are cut into rows, and how cells are read, as a dataflow file says it.
-//! - `payload`, `records`, `csv_records`, `json_records`, `json_place`: the rows of an MQTT payload and of a file. `value`: a payload
-//!   that is one cell. `json_text`, `inner_rows`: where objects end, and the rows in them.
+//! - `payload`, `file_kind`, `records`, `csv_records`, `json_records`, `json_place`: the rows of an MQTT payload and of a file.
+//!   `file_dates`: the order of day and month in it. `value`: a payload that is one cell. `json_text`, `json_members`,
+//!   `inner_rows`: where objects end, what is in them, and the rows in them.
 //! - `payload_file`: a file of payloads;
 //!   `compression`: all of them unpacked. `formats`: payloads that are neither JSON nor CSV. `json_writer`: JSON text.
 //! - `topic_pattern`, `topic_levels`, `topic_payload`: levels of a topic as columns, and the rows of a payload beside them.
@@ -36,6 +37,8 @@ mod decimal_search;
 mod decoder;
 mod decoding;
 mod encoder;
+mod file_dates;
+mod file_kind;
 mod formats;
 mod framing;
 mod header_search;
@@ -44,6 +47,7 @@ mod inner_rows;
 mod json;
 mod json_cursor;
 mod json_layout;
+mod json_members;
 mod json_place;
 mod json_records;
 mod json_text;
@@ -86,6 +90,7 @@ pub(crate) use decimal_search::{DecimalSearch, MOST_ROWS};
 pub use decoder::{BadRow, Decoder};
 pub use decoding::{Decoding, UnknownKeys};
 pub use encoder::{Encoder, Encoding, Infinity, Output, PLACE};
+pub use file_kind::FileKind;
 pub use formats::{FORMATS, PayloadFormat};
 pub(crate) use formats::{PayloadKind, sparkplug};
 pub use framing::{Framing, MAX_PAYLOAD};
@@ -93,7 +98,7 @@ pub(crate) use header_search::{HeaderLine, find as find_header};
 pub use infer::{Inference, Inferred};
 pub use inner_rows::InnerRows;
 pub use payload_file::each_payload_row;
-pub use records::{FileKind, FileRecord, FileRecords};
+pub use records::{FileRecord, FileRecords};
 pub(crate) use row_cells::{NumberCells, cells_of};
 pub use time_rules::{TimeColumn, TimeRules, TimeUnit};
 pub use topic_pattern::TopicPattern;

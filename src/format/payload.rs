@@ -2,16 +2,17 @@
 
 use std::borrow::Cow;
 use std::convert::Infallible;
+use std::iter::Peekable;
 
 use crate::data::cell::DecimalMark;
 use crate::data::{Broken, Column, DateOrder, Format, Header, Kind, Lookalike, Row, cell};
 use crate::format::comment_lines::CommentLines;
 use crate::format::csv::{self, ClosingLine};
+use crate::format::file_dates::date_cell;
 use crate::format::formats::{Reading, RowTaker, lookalike, recognised_bytes, recognised_text};
 use crate::format::header_search::{self, HeaderLine};
 use crate::format::inner_rows::InnerRows;
 use crate::format::json_text::{each_element, each_object, holds_values};
-use crate::format::records::date_cell;
 use crate::format::row_cells::NumberCells;
 use crate::format::unread_lines::UnreadLines;
 use crate::format::{
@@ -215,28 +216,40 @@ fn csv_records(text: &str, framing: &Framing, mut f: impl FnMut(Row<'_>), tell: 
         if start.passed > 0 && framing.csv.skip.is_none() {
             tell(UnreadLines::Preamble { lines: start.passed, skip: start.skip, header: header.to_owned() });
         }
-        let units = |record: &str| units_line::is_units(record, header, separator, framing);
-        if framing.csv.skip_after_header.is_none() {
-            let found = records.next_if(|(record, broken)| broken.is_none() && units(record));
-            let more = records.next_if(|(record, _)| found.is_some() && units_line::is_processes(record, separator));
-            let lines = 1 + usize::from(more.is_some());
-            found.into_iter().for_each(|(line, _)| tell(UnreadLines::Units { line: line.to_owned(), lines }));
-        }
+        pass_over_units(&mut records, header, separator, framing, tell);
     }
     let mut written = header;
     let mut names = header.map(|header| column_names::adopted(header, separator, framing));
     let mut line = Header::next_line();
-    for (record, broken) in records {
+    while let Some((record, broken)) = records.next() {
         let is_one_of = |header: &str| repeated_header::is_repeated(record, header, separator);
         if broken.is_none() && (written.is_some_and(is_one_of) || header.is_some_and(is_one_of)) {
             (written, line) = (Some(record), Header::next_line());
             names = Some(column_names::adopted(record, separator, framing));
             tell(UnreadLines::Repeated(record.to_owned()));
+            pass_over_units(&mut records, record, separator, framing, tell);
             continue;
         }
         let under = names.as_ref().map(|names| Header { names: names.as_bytes(), line: Some(line) });
         f(Row { bytes: record.as_bytes(), format: broken.map_or(format, Format::Broken), header: under });
     }
+}
+
+/// Leaves out the lines of units below a header.
+fn pass_over_units(
+    records: &mut Peekable<PayloadRecords<'_>>,
+    header: &str,
+    separator: u8,
+    framing: &Framing,
+    tell: &mut dyn FnMut(UnreadLines),
+) {
+    if framing.csv.skip_after_header.is_some() {
+        return;
+    }
+    let units = |record: &str| units_line::is_units(record, header, separator, framing);
+    let Some((line, _)) = records.next_if(|(record, broken)| broken.is_none() && units(record)) else { return };
+    let more = records.next_if(|(record, _)| units_line::is_processes(record, separator));
+    tell(UnreadLines::Units { line: line.to_owned(), lines: 1 + usize::from(more.is_some()) });
 }
 
 /// The decimal mark of a text's cells: that which its first lines tell, where none is said.
@@ -406,6 +419,12 @@ mod tests {
     fn csv_lines_with_and_without_a_header() {
         assert_eq!(rows(b"a,b\n1,2\r\n\n3,4\n"), ["Csv 1,2 Some(\"a,b\")", "Csv 3,4 Some(\"a,b\")"]);
         assert_eq!(rows(b"x,2\n"), ["Csv x,2 None"]);
+    }
+
+    #[test]
+    fn units_stand_below_each_header_that_comes_again() {
+        let text = "a,b\n\u{b0}C,%\n1,2\na,b\n\u{b0}C,%\n3,4\n";
+        assert_eq!(rows(text.as_bytes()), ["Csv 1,2 Some(\"a,b\")", "Csv 3,4 Some(\"a,b\")"]);
     }
 
     #[test]

@@ -3,9 +3,10 @@
 use std::io::{self, BufRead, Read};
 
 use crate::data::{Format, Row};
+use crate::format::file_kind::FileKind;
 use crate::format::formats::PayloadFormat;
 use crate::format::payload;
-use crate::format::records::{FileKind, FileRecords};
+use crate::format::records::FileRecords;
 use crate::format::{Compression, Framing};
 
 /// Calls `f` with each row and the line it stands on, or its number where the file is one payload, until it returns

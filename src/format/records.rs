@@ -6,60 +6,12 @@ use std::ops::Range;
 use crate::data::{Broken, DateOrder, Format, Header, Layout, Row};
 use crate::format::comment_lines::CommentLines;
 use crate::format::csv::{self, ClosingLine};
-use crate::format::formats::{PayloadFormat, Reading};
+use crate::format::file_kind::FileKind;
 use crate::format::inner_rows::InnerRows;
 use crate::format::json_place::JsonPlace;
 use crate::format::transcode::Transcoder;
 use crate::format::unread_lines::UnreadLines;
-use crate::format::{Framing, time_rules, weatherlink};
-
-/// The layout of a file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum FileKind {
-    /// JSON objects: one a line, over several lines, one behind the other, or in an array.
-    Ndjson,
-    /// Cells between commas, with a header.
-    Csv,
-    /// Davis WeatherLink's export: cells between tabs, with two header lines.
-    WeatherLink,
-    /// Payloads of another format: one a line, or one that is the file.
-    Payloads(PayloadFormat),
-}
-
-impl FileKind {
-    /// The kind of files of a format; `None` where their names or their first bytes say it.
-    pub fn of_format(format: PayloadFormat) -> Option<FileKind> {
-        match format.reading {
-            Reading::Recognised => None,
-            Reading::Json => Some(FileKind::Ndjson),
-            Reading::Csv => Some(FileKind::Csv),
-            Reading::Lines(_) | Reading::Whole(_) | Reading::Sparkplug | Reading::Verbatim => {
-                Some(FileKind::Payloads(format))
-            }
-        }
-    }
-
-    /// The kind by the first bytes, for standard input.
-    pub fn sniff(start: &[u8]) -> FileKind {
-        let text = start.strip_prefix("\u{feff}".as_bytes()).unwrap_or(start).trim_ascii_start();
-        let line = start.split(|byte| *byte == b'\n').next().unwrap_or_default();
-        match text.first() {
-            Some(b'{') => FileKind::Ndjson,
-            Some(b'[') if matches!(text[1..].trim_ascii_start().first(), None | Some(b'{' | b']')) => FileKind::Ndjson,
-            // An array of values, or an object that was encoded twice: a whole line of CSV is no JSON.
-            Some(b'[' | b'"') if is_json_line(text) => FileKind::Ndjson,
-            _ if line.contains(&b'\t') => FileKind::WeatherLink,
-            _ => FileKind::Csv,
-        }
-    }
-}
-
-/// Whether the first line is a JSON array, or a JSON text that holds an object.
-fn is_json_line(text: &[u8]) -> bool {
-    let line = text.split(|byte| *byte == b'\n').next().unwrap_or_default().trim_ascii_end();
-    (line.starts_with(b"[") || line.starts_with(b"\"{"))
-        && serde_json::from_slice::<serde::de::IgnoredAny>(line).is_ok()
-}
+use crate::format::{Framing, weatherlink};
 
 /// The records of a file, one after the other, in one buffer.
 pub struct FileRecords<R> {
@@ -101,7 +53,7 @@ pub struct FileRecords<R> {
     pub(super) next: usize,
     pub(super) broken: Option<Broken>,
     /// Whether the first row was read already, while the end of the header was searched.
-    held_back: bool,
+    pub(super) held_back: bool,
     pub(super) line: u64,
     pub(super) position: u64,
     /// Where `bytes` begins in the input, and bytes behind all of them that were skipped.
@@ -122,26 +74,6 @@ pub struct FileRecord<'a> {
     pub line: u64,
     /// Where its bytes begin in the input; `None` if they are not there as they are.
     pub offset: Option<u64>,
-}
-
-/// So many bytes wait for a date that tells the order of day and month.
-const MOST_WAITING: usize = 1 << 20;
-
-/// So many lines without a date that could have either order are looked at: units, comments, dates of ISO 8601.
-const MOST_OTHERS: usize = 16;
-
-/// The cell of a row's date.
-fn date_of(line: &[u8], (separator, index): (u8, usize)) -> String {
-    let line = String::from_utf8_lossy(line);
-    csv::cells_by(line.trim_end_matches(['\r', '\n']), separator).nth(index).unwrap_or_default().into_owned()
-}
-
-/// The place of the date among the cells, with the separator before it, where dates are read.
-pub fn date_cell(header: &str, separator: u8, framing: &Framing) -> Option<(u8, usize)> {
-    let time = framing.decoding.time.as_ref()?;
-    let wanted = time.from.first().unwrap_or(&time.name);
-    let index = csv::names(header, separator).iter().position(|name| name == wanted)?;
-    Some((separator, index))
 }
 
 /// Once so many bytes have been passed on, the rest is moved to the front.
@@ -324,50 +256,6 @@ impl<R: BufRead> FileRecords<R> {
         self.format = Format::WeatherLink(Layout { doubled_tabs: header.doubled_tabs, order });
         self.header = (!header.names.is_empty()).then(|| header.names.into_bytes());
         Ok(())
-    }
-
-    /// The order of day and month that the rows from a place on tell; they wait for it, for one input has one order.
-    pub(super) fn order_ahead(&mut self, begin: usize) -> io::Result<Option<DateOrder>> {
-        let Some(cell) = self.date_cell else { return Ok(None) };
-        let (mut from, mut first, mut others) = (begin, None, 0);
-        while from - begin < MOST_WAITING {
-            let Some(line) = self.line_ahead(from)? else { break };
-            from = line.end;
-            let date = date_of(&self.bytes[line], cell);
-            if let Some(order) = time_rules::order_told(&date) {
-                return Ok(Some(order));
-            }
-            match time_rules::needs_order(&date) {
-                true => {
-                    first.get_or_insert(date);
-                }
-                false => others += 1,
-            }
-            if first.is_none() && others == MOST_OTHERS {
-                return Ok(None);
-            }
-        }
-        if let Some(first) = first {
-            tracing::warn!(
-                "{first} may have the day or the month first, and no date of the first rows tells: say order in \
-                 [schema.time]"
-            );
-        }
-        Ok(None)
-    }
-
-    /// The order of day and month that some row tells, however far behind.
-    ///
-    /// # Errors
-    /// Those of the reader.
-    pub fn told_order(mut self) -> io::Result<Option<DateOrder>> {
-        let Some(cell) = self.date_cell else { return Ok(None) };
-        while std::mem::take(&mut self.held_back) || self.read_record()? {
-            if let Some(order) = time_rules::order_told(&date_of(self.record(), cell)) {
-                return Ok(Some(order));
-            }
-        }
-        Ok(None)
     }
 
     /// Finds the next record that is not blank; false at the end.

@@ -1,6 +1,7 @@
 //! A header that comes again among the rows, as loggers write it when they start anew.
 
 use std::borrow::Cow;
+use std::collections::HashMap;
 
 use crate::format::csv;
 
@@ -31,12 +32,13 @@ pub fn is_repeated(record: &str, header: &str, separator: u8) -> bool {
         return false;
     }
     let filled = |line| csv::cells_by(line, separator).filter(|name| !name.trim().is_empty()).map(Cow::into_owned);
-    let mut cells: Vec<String> = filled(record).map(|cell| cell.trim().to_owned()).collect();
+    let mut cells: HashMap<String, usize> = HashMap::new();
+    filled(record).for_each(|cell| *cells.entry(cell.trim().to_owned()).or_default() += 1);
     let mut names = 0;
     let is_there = |name: String| {
         names += 1;
-        let found = cells.iter().position(|cell| cell == name.trim());
-        found.map(|at| cells.swap_remove(at)).is_some()
+        let left = cells.get_mut(name.trim()).filter(|left| **left > 0);
+        left.map(|left| *left -= 1).is_some()
     };
     filled(header).all(is_there) && names > 1
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::mem::{Discriminant, discriminant};
 
+use super::decoding::UnknownKeys;
 use super::unread_lines::UnreadLines;
 use super::{Framing, payload, value};
 use crate::data::{Broken, Format, Row};
@@ -27,6 +28,12 @@ impl UnknownNames {
         }
     }
 
+    fn tell_of_key(&mut self, key: &str, topic: &str) {
+        if self.names.len() < MOST_TOLD && self.names.insert(key.to_owned()) {
+            tracing::warn!("no column is named {key}: what stands under it beside the value on {topic} is left out");
+        }
+    }
+
     fn tell(&mut self, name: &str, topic: &str) {
         if self.names.len() < MOST_TOLD && self.names.insert(name.to_owned()) {
             let more = if self.names.len() == MOST_TOLD { "; further names are not told" } else { "" };
@@ -48,8 +55,9 @@ pub fn each_row(
         TopicPayload::Rows => {
             payload::each_row_telling(payload, framing, f, |unread| unknown.tell_of_lines(&unread, topic));
         }
-        TopicPayload::Value { name, cell } => {
-            let object = value::object_of([(name, cell.as_str())]);
+        TopicPayload::Value { name, cell, beside } => {
+            let beside = beside.iter().map(|(name, cell)| (name.as_str(), cell.as_str()));
+            let object = value::object_of([(name, cell.as_str())].into_iter().chain(beside));
             f(Row { bytes: &object, format: Format::Json, header: None });
         }
         TopicPayload::Unknown => {}
@@ -67,6 +75,8 @@ pub enum TopicPayload<'a> {
         name: &'a str,
         /// The value.
         cell: String,
+        /// What columns have beside it in the payload: paths and values.
+        beside: Vec<(String, String)>,
     },
     /// The value of a column that the schema lacks.
     Unknown,
@@ -93,8 +103,18 @@ pub fn read<'a>(payload: &[u8], topic: &'a str, framing: &Framing, unknown: &mut
         Some(path) => path.cell_of(payload, by_thousands),
         None => value::cell_of(payload, by_thousands),
     };
+    let mut beside = Vec::new();
+    if let (Some(path), Some(schema), true) = (&framing.value, &framing.columns, cell.is_ok()) {
+        path.each_beside(payload, |key, cell| match framing.decoding.takes(schema, key) {
+            // The topic says whose value it is.
+            _ if key == name => {}
+            true => beside.push((key.to_owned(), cell)),
+            false if framing.decoding.unknown_keys == UnknownKeys::Warn => unknown.tell_of_key(key, topic),
+            false => {}
+        });
+    }
     match cell {
-        Ok(cell) => TopicPayload::Value { name, cell },
+        Ok(cell) => TopicPayload::Value { name, cell, beside },
         Err(reason) => TopicPayload::Broken(reason),
     }
 }
@@ -132,5 +152,28 @@ mod tests {
         assert_eq!(rows(beside, "w/north", b"[{\"t\": 1}, {\"t\": 2}]"), ["Json {\"t\": 1}", "Json {\"t\": 2}"]);
         assert_eq!(rows(beside, "w/north/status", b"[{}, {}]"), ["Broken(OtherTopic) [{}, {}]"]);
         assert_eq!(rows(None, "w/north/status", b"{}"), ["Json {}"]);
+    }
+
+    #[test]
+    fn what_columns_have_beside_the_value_is_in_the_row() {
+        let columns = Schema::new([("t", Kind::Number), ("at", Kind::Text), ("a.battery", Kind::Number)]);
+        let framing = Framing {
+            columns: Some(Arc::new(columns)),
+            topic: Some(Arc::new("w/{station}/{column}".parse().unwrap())),
+            value: Some(value::ValuePath::parse("a.v").unwrap()),
+            ..Framing::default()
+        };
+        let mut unknown = UnknownNames::default();
+        let mut row = |payload: &str| {
+            let mut rows = String::new();
+            each_row(payload.as_bytes(), "w/north/t", &framing, &mut unknown, |row| {
+                rows.push_str(&String::from_utf8_lossy(row.bytes));
+            });
+            rows
+        };
+        let payload = r#"{"at": "2024-03-01 \"x\"", "a": {"v": 4.50, "battery": 80, "unit": "C"}, "t": 9}"#;
+        assert_eq!(row(payload), r#"{"t":4.50,"at":"2024-03-01 \"x\"","a.battery":80}"#);
+        assert_eq!(row("4.5"), r#"{"t":4.5}"#);
+        assert_eq!(unknown.names.into_iter().collect::<Vec<_>>(), ["a.unit"]);
     }
 }

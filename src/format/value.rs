@@ -1,5 +1,6 @@
 //! A payload that is the value of one column: a number, a word or a text, alone; and rows of such values.
 
+use super::json;
 use super::json_cursor::JsonCursor;
 use super::json_writer;
 use super::path::{self, PathStep};
@@ -7,7 +8,11 @@ use crate::data::{Broken, PartialRow};
 
 /// Where the value is in payloads that are objects: `value` of `[source]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ValuePath(Vec<PathStep>);
+pub struct ValuePath {
+    steps: Vec<PathStep>,
+    /// The path as [`json::each_value`] writes it.
+    text: String,
+}
 
 impl ValuePath {
     /// The value at a path.
@@ -15,7 +20,29 @@ impl ValuePath {
     /// # Errors
     /// In words: a text that is no path.
     pub fn parse(text: &str) -> Result<ValuePath, String> {
-        path::parse(text).map(ValuePath)
+        let steps = path::parse(text)?;
+        let text = match &steps[..] {
+            [PathStep::Key(key)] => key.clone(),
+            steps => steps.iter().fold(String::new(), |mut path, step| {
+                if let PathStep::Key(key) = step {
+                    path::append_key(&mut path, key);
+                }
+                path
+            }),
+        };
+        Ok(ValuePath { steps, text })
+    }
+
+    /// Calls `f` with the paths of all other values in an object, and the values as JSON.
+    pub(crate) fn each_beside(&self, payload: &[u8], mut f: impl FnMut(&str, String)) {
+        let Ok(text) = text_of(payload) else { return };
+        let others = json::each_value(text.as_bytes(), &mut |path, cell| {
+            if path != self.text {
+                f(path, cell.to_json());
+            }
+        });
+        // Who reads the value says why the payload can't be read.
+        _ = others;
     }
 
     /// The value in an object, as JSON; a lone value is itself.
@@ -29,7 +56,7 @@ impl ValuePath {
         }
         let payload = text_of(payload)?.as_bytes();
         let mut cursor = JsonCursor::new(payload);
-        let place = path::place(&self.0, &mut cursor).and_then(|place| cursor.end().map(|()| place));
+        let place = path::place(&self.steps, &mut cursor).and_then(|place| cursor.end().map(|()| place));
         let place = place.map_err(|_| Broken::Unreadable)?.ok_or(Broken::NoValue)?;
         match &payload[place] {
             [b'{' | b'[', ..] => Err(Broken::NestedValue),
@@ -51,7 +78,9 @@ pub fn object_of<'a>(cells: impl IntoIterator<Item = (&'a str, &'a str)>) -> Vec
 
 /// A row whose values came one by one, as a JSON object.
 pub fn object_of_row(row: &PartialRow) -> Vec<u8> {
-    object_of(row.cells.iter().map(|(name, cell)| (name.as_str(), cell.as_str())))
+    // A value of its own topic counts.
+    let beside = row.beside.iter().filter(|(name, _)| row.cells.iter().all(|(own, _)| own != name));
+    object_of(row.cells.iter().chain(beside).map(|(name, cell)| (name.as_str(), cell.as_str())))
 }
 
 /// The payload as a JSON value: a number, `true`, `false`, `null` and a JSON string as they are, nothing as `null`, and

@@ -18,8 +18,9 @@ pub trait Acknowledge: Send + Sync {
         if self.waits() {
             let metadata = &bucket.metadata;
             let (partial, collected) = (metadata.partial.clone(), metadata.collected);
-            let edge_nodes = metadata.edge_nodes.clone();
-            DeliveryRange { partial, edge_nodes, collected, ..self.cover(metadata.delivered, metadata.begun) }
+            let (edge_nodes, clocks) = (metadata.edge_nodes.clone(), metadata.clocks.clone());
+            let range = self.cover(metadata.delivered, metadata.begun);
+            DeliveryRange { partial, edge_nodes, clocks, collected, ..range }
         } else {
             DeliveryRange::default()
         }

@@ -276,8 +276,8 @@ impl BucketBuffer {
         }
         self.leave(arrived, clock, filled);
         match read {
-            TopicPayload::Value { name, cell } => {
-                let value = RowValue { key, topic, position: *position, once: self.once, name, cell };
+            TopicPayload::Value { name, cell, beside } => {
+                let value = RowValue { key, topic, position: *position, once: self.once, name, cell, beside };
                 if let Some(partial) = &mut self.partial {
                     partial.add(value, arrived);
                 }

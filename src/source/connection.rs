@@ -65,9 +65,11 @@ impl Source {
         let (feeder, buckets) = queue::queue(Some(queue::queue_capacity(settings.limits.bucket_size)));
         let (ready_sender, ready) = crossbeam_channel::bounded(1);
         let mut output = SourceOutput { buckets: Some(feeder), waker, stop: stop.clone(), acknowledge: None };
-        let mut buffer = BucketBuffer::new(settings.limits, settings.max_rows)
-            .with_clock_changes(ClockChanges::of(&settings.framing));
         let (subscribes, is_live) = (matches!(url, SourceUrl::Mqtt(_)), settings.is_live());
+        let clock_changes = ClockChanges::of(&settings.framing);
+        let clock_changes =
+            if subscribes { clock_changes.map(|changes| changes.after(&position.clocks)) } else { clock_changes };
+        let mut buffer = BucketBuffer::new(settings.limits, settings.max_rows).with_clock_changes(clock_changes);
         if subscribes {
             buffer = buffer.collecting(&settings.framing, &position.partial, clock);
             buffer = buffer.of_edge_nodes(&settings.framing, &position.edge_nodes);

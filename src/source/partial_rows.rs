@@ -26,6 +26,8 @@ pub struct RowValue<'a> {
     pub name: &'a str,
     /// The value, as JSON.
     pub cell: String,
+    /// What columns have beside it in its payload; of several values of a row, the last one's counts.
+    pub beside: Vec<(String, String)>,
 }
 
 /// The rows of a connection that lack values still, in the order in which they began.
@@ -95,7 +97,7 @@ impl PartialRows {
 
     /// Takes in a value that arrived at `now`. The row has none of this name.
     pub fn add(&mut self, value: RowValue<'_>, now: u64) {
-        let RowValue { key, topic, position, once, name, cell } = value;
+        let RowValue { key, topic, position, once, name, cell, beside } = value;
         let begun = match self.open.get(&key) {
             Some(begun) => *begun,
             None => {
@@ -111,7 +113,7 @@ impl PartialRows {
         self.bytes -= row.byte_len();
         (row.topic, row.position) = (topic.clone(), position);
         row.once |= once;
-        row.cells.push((name.to_owned(), cell));
+        row.take(name, cell, beside);
         self.bytes += row.byte_len();
     }
 }
@@ -127,7 +129,8 @@ mod tests {
         let left = leave(rows, now);
         let topic: Arc<str> = format!("{key}/{name}").into();
         let (key, cell) = (key.to_owned(), cell.to_owned());
-        rows.add(RowValue { key, topic: &topic, position: now, once: false, name, cell }, now);
+        let beside = if name == "w" { vec![("at".to_owned(), now.to_string())] } else { Vec::new() };
+        rows.add(RowValue { key, topic: &topic, position: now, once: false, name, cell, beside }, now);
         left
     }
 
@@ -153,6 +156,16 @@ mod tests {
         // What comes later is a row of its own.
         assert_eq!(take(&mut rows, 20, "n", "h", "null"), [""; 0]);
         assert_eq!(take(&mut rows, 31, "n", "t", "6"), [r#"n/h {"h":null}"#]);
+    }
+
+    #[test]
+    fn what_stands_beside_the_last_value_is_in_the_row() {
+        let mut rows = rows(10);
+        for (now, name) in [(1, "w"), (2, "t"), (3, "at")] {
+            assert_eq!(take(&mut rows, now, "n", name, "5"), [""; 0]);
+        }
+        assert_eq!(take(&mut rows, 4, "n", "w", "6"), [r#"n/at {"w":5,"t":5,"at":5}"#], "its own topic counts");
+        assert_eq!(take(&mut rows, 5, "n", "w", "7"), [r#"n/w {"w":6,"at":4}"#]);
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::data::{EdgeNodeState, PartialRow};
+use crate::data::{EdgeNodeState, PartialRow, StationClock};
 
 /// A publish whose rows have been taken, as it is recognised when redelivered.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -26,6 +26,8 @@ pub struct SourcePosition {
     pub partial: Vec<Arc<PartialRow>>,
     /// The edge nodes of Sparkplug B, with their birth certificates.
     pub edge_nodes: Vec<EdgeNodeState>,
+    /// The stations whose clocks were about to change, or had just changed.
+    pub clocks: Vec<StationClock>,
     /// The topic filter of its session, if there was one.
     pub subscribed: Option<String>,
     /// Client ids of sessions that no connection reads any more: this connection ends them.
@@ -48,13 +50,15 @@ pub struct DeliveryRange {
     /// What edge nodes of Sparkplug B have said up to this bucket, since the one before; of several states of a node the
     /// last one counts.
     pub edge_nodes: Vec<EdgeNodeState>,
+    /// The last rows up to this bucket of stations whose clocks are about to change; of several of one the last counts.
+    pub clocks: Vec<StationClock>,
     /// Whether rows of this bucket were collected: a later run that begins before it collects them again.
     pub collected: bool,
 }
 
 impl DeliveryRange {
     /// Adds the delivery range of a later bucket of the same connection. What a range has gathered holds a node of
-    /// Sparkplug B once, in the order of their ids.
+    /// Sparkplug B once, in the order of their ids, and a station's clock likewise.
     pub fn extend(&mut self, later: DeliveryRange) {
         self.delivered = later.delivered;
         self.taken.extend(later.taken);
@@ -65,6 +69,12 @@ impl DeliveryRange {
             match self.edge_nodes.binary_search_by(|known| known.id.cmp(&node.id)) {
                 Ok(place) => self.edge_nodes[place].advance(node),
                 Err(place) => self.edge_nodes.insert(place, node),
+            }
+        }
+        for clock in later.clocks {
+            match self.clocks.binary_search_by(|known| known.station().cmp(&clock.station())) {
+                Ok(place) => self.clocks[place] = clock,
+                Err(place) => self.clocks.insert(place, clock),
             }
         }
         self.collected |= later.collected;

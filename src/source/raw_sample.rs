@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use super::edge_nodes::EdgeNodes;
 use super::file::{each_record, is_stream, with_decimal};
-use crate::data::{Broken, Bucket, Format, Origin, Row};
+use crate::data::{Broken, Bucket, Format, Origin, PartialRow, Row};
 use crate::format::sparkplug::SparkplugTopic;
 use crate::format::topic_payload::{self, TopicPayload, UnknownNames};
 use crate::format::{Compression, FileKind, FileRecord, Framing, PayloadFormat, TopicPattern, value};
@@ -209,7 +209,7 @@ fn collected<'a>(
     struct Collected<'a> {
         topic: &'a str,
         position: u64,
-        cells: Vec<(&'a str, String)>,
+        row: PartialRow,
     }
     let mut rows: Vec<Result<Collected<'a>, CollectedRow<'a>>> = Vec::new();
     let mut open: HashMap<String, usize> = HashMap::new();
@@ -217,17 +217,19 @@ fn collected<'a>(
     for (place, (topic, payload)) in publishes.iter().enumerate() {
         let position = place as u64 + 1;
         match topic_payload::read(payload, topic, framing, &mut unknown) {
-            TopicPayload::Value { name, cell } => {
+            TopicPayload::Value { name, cell, beside } => {
                 let key = pattern.row_of(topic);
                 let begun = open.get(&key).and_then(|row| rows[*row].as_mut().ok());
-                match begun.filter(|row| row.cells.iter().all(|(known, _)| *known != name)) {
-                    Some(row) => {
-                        (row.topic, row.position) = (topic, position);
-                        row.cells.push((name, cell));
+                match begun.filter(|begun| begun.row.cells.iter().all(|(known, _)| known != name)) {
+                    Some(begun) => {
+                        (begun.topic, begun.position) = (topic, position);
+                        begun.row.take(name, cell, beside);
                     }
                     None => {
                         open.insert(key, rows.len());
-                        rows.push(Ok(Collected { topic, position, cells: vec![(name, cell)] }));
+                        let mut row = PartialRow::default();
+                        row.take(name, cell, beside);
+                        rows.push(Ok(Collected { topic, position, row }));
                     }
                 }
             }
@@ -237,10 +239,7 @@ fn collected<'a>(
             TopicPayload::Unknown | TopicPayload::Rows => {}
         }
     }
-    let whole = |row: Collected<'a>| {
-        let bytes = value::object_of(row.cells.iter().map(|(name, cell)| (*name, cell.as_str())));
-        (row.topic, row.position, bytes, Format::Json)
-    };
+    let whole = |Collected { topic, position, row }| (topic, position, value::object_of_row(&row), Format::Json);
     rows.into_iter().map(|row| row.map_or_else(|broken| broken, whole)).collect()
 }
 

@@ -307,7 +307,9 @@ pub(crate) struct SourceSection {
     /// column comes again. Each value is a row of its own if not given.
     #[schemars(with = "Option<String>")]
     pub collect: Option<Spanned<Milliseconds>>,
-    /// With `{column}` in `topic`, and payloads that are objects: the path of the value in them, such as `value`.
+    /// With `{column}` in `topic`, and payloads that are objects: the path of the value in them, such as `value`. The
+    /// columns that other values in them are named for, such as that of the time, have these; of collected values those
+    /// of the last one.
     #[schemars(with = "Option<String>")]
     pub value: Option<Spanned<String>>,
     /// Whether publishes of an earlier time are taken that the broker has retained.

@@ -16,6 +16,8 @@ pub(super) struct CsvDialect {
     pub nameless: usize,
     /// What stands between thousands, where some cell shows it.
     pub thousands: Option<char>,
+    /// Whether the decimal comma may stand between thousands as well.
+    pub is_in_doubt: bool,
 }
 
 impl CsvDialect {
@@ -61,7 +63,7 @@ impl CsvDialect {
             header: (!named).then_some(false),
         };
         let nameless = if named { 0 } else { csv::cells_by(first, separator).count() };
-        CsvDialect { options, nameless, thousands: decimal.thousands() }
+        CsvDialect { options, nameless, thousands: decimal.thousands(), is_in_doubt: decimal.is_in_doubt() }
     }
 
     /// As `csv` of a dataflow file; `None` where nothing need be said.

@@ -81,6 +81,22 @@ impl FoundTime {
         };
         Ok(Some(FoundTime { column, from, order, is_local: true, ..FoundTime::default() }))
     }
+
+    /// What is to be said where it is the day alone, and another column may have the time of day.
+    pub fn remark(&self, found: &FoundColumns) -> Option<String> {
+        const PARTS: [&str; 7] = ["time", "hour", "hhmm", "clock", "zeit", "hora", "heure"];
+        let column = found.columns.iter().find(|column| column.name == self.column)?;
+        let is_day = |value: &str| is_date(value) || self.format == Some("%Y%m%d");
+        let names_hour = |name: &str| PARTS.iter().any(|part| name.to_lowercase().contains(part));
+        let other = found.columns.iter().find(|other| other.name != self.column && names_hour(&other.name))?;
+        let (date, name) = (&column.name, &other.name);
+        (self.from.is_empty() && all(column, is_day)).then(|| {
+            format!(
+                "{date} is the day alone, and {name} may be the time of day: [schema.time] with column = \"dateTime\", \
+                 from = [{date:?}, {name:?}] and format, such as \"%Y%m%d %H%M\", reads both"
+            )
+        })
+    }
 }
 
 fn ambiguous(name: &str, date: &str) -> String {

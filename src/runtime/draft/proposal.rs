@@ -254,6 +254,7 @@ impl Proposal {
         }
         framing.csv = dialect.options;
         self.thousands = dialect.thousands;
+        self.remarks.extend(dialect.is_in_doubt.then(in_doubt));
         dialect.nameless
     }
 
@@ -372,6 +373,7 @@ impl Proposal {
         if is_json {
             self.commas = found.decimal.found().is_some();
             self.thousands = found.decimal.thousands();
+            self.remarks.extend(found.decimal.is_in_doubt().then(in_doubt));
         }
         let decimal = self.commas.then_some(DecimalMark::Comma);
         match CellRules::new([], BTreeMap::new(), (decimal, self.thousands), BadCell::Row) {
@@ -418,6 +420,7 @@ impl Proposal {
                 let named = time.as_ref().filter(|time| time.format.is_some()).map(|time| time.column.clone());
                 let column = found.columns.iter_mut().find(|column| named.as_ref() == Some(&column.name));
                 column.into_iter().for_each(|column| column.is_text = true);
+                self.remarks.extend(time.as_ref().and_then(|time| time.remark(&found)));
                 self.time = time;
             }
             Err(reason) => self.remarks.push(reason),
@@ -448,6 +451,13 @@ impl Proposal {
         }
         Ok(self)
     }
+}
+
+/// What is said of commas that may be either mark.
+fn in_doubt() -> String {
+    "each comma in a number has three digits behind it: if it stands between thousands, write thousands = \",\" in [schema] \
+     in place of decimal = \",\""
+        .into()
 }
 
 /// The kind of a file's first lines.

@@ -15,8 +15,8 @@ use crate::runtime::epochs::caught::caught;
 use crate::runtime::epochs::checkpoint_file::{self, CheckpointPages};
 use crate::runtime::epochs::checkpoint_tables::{
     BEGUN, COMMIT, DATAFLOW, DELIVERIES, NUMBERS, PARTIAL_ROWS, SESSIONS, STATES, SUM, TEXTS, digest, edge_node,
-    next_number, put, put_dataflow, put_deliveries, put_edge_nodes, put_partial_rows, put_progress, put_sessions,
-    put_states, read_dataflow, read_files, read_sessions, sum_of,
+    next_number, put, put_clocks, put_dataflow, put_deliveries, put_edge_nodes, put_partial_rows, put_progress,
+    put_sessions, put_states, read_dataflow, read_files, read_sessions, station_clock, sum_of,
 };
 use crate::runtime::epochs::migration::{migrated, put_migrated};
 use crate::runtime::epochs::stored::{Progress, Sessions, StoredCheckpoint};
@@ -208,6 +208,14 @@ impl Checkpoint {
                 }
                 Some(Err(error)) => return Ok(Err(broken(&self.path, &error))),
             }
+            match station_clock(name.value(), text.value()) {
+                None => {}
+                Some(Ok((connection, clock))) => {
+                    of(&mut positions, connection).clocks.push(clock);
+                    continue;
+                }
+                Some(Err(error)) => return Ok(Err(broken(&self.path, &error))),
+            }
             let Some(Ok(connection)) = name.value().strip_prefix(PARTIAL_ROWS).map(str::parse) else { continue };
             match serde_json::from_str(text.value()) {
                 Ok(rows) => of(&mut positions, connection).partial = rows,
@@ -261,6 +269,7 @@ impl Checkpoint {
             put_deliveries(transaction, covered, sum)?;
             put_partial_rows(transaction, covered, progress.numbers.len(), sum)?;
             put_edge_nodes(transaction, covered, sum)?;
+            put_clocks(transaction, covered, sum)?;
             if let Some(sessions) = self.sessions.take() {
                 put_sessions(transaction, &sessions, sum)?;
             }
@@ -380,7 +389,7 @@ mod tests {
     use rand::{Rng, SeedableRng};
     use rand_chacha::ChaCha8Rng;
 
-    use crate::data::{BirthCertificates, BornMetric};
+    use crate::data::{BirthCertificates, BornMetric, StationClock};
     use crate::disk::OsDisk;
     use crate::sink::FileEnd;
 
@@ -438,9 +447,20 @@ mod tests {
         let said =
             vec![node("g/a b", Some(1), born("x")), node("g/c", Some(7), born("y")), node("g/a b", Some(2), None)];
         later.get_mut(&0).unwrap().edge_nodes = said;
+        let clock = |second| StationClock {
+            topic: "w/a b".into(),
+            key: Some("c\nd".into()),
+            local: "2016-10-30T02:30:00".into(),
+            twice: true,
+            second,
+            backwards: false,
+            steps: [Some(600), None, None, None],
+        };
+        later.get_mut(&0).unwrap().clocks = vec![clock(false), StationClock { key: None, ..clock(false) }];
         checkpoint.commit(&at(15), &later, &states([b"a", b"b"])).unwrap();
         let gone = node("g/c", None, Some(Arc::default()));
         later.get_mut(&0).unwrap().edge_nodes = vec![node("g/a b", Some(3), None), gone];
+        later.get_mut(&0).unwrap().clocks = vec![clock(true)];
         checkpoint.commit(&at(20), &later, &states([b"", b"c"])).unwrap();
         drop(checkpoint);
         let (checkpoint, found) = Checkpoint::open(&OsDisk, &path, &dataflow, CheckpointOpening::Resume).unwrap();
@@ -450,6 +470,7 @@ mod tests {
         let first = SourcePosition {
             taken: vec![(2, taken(2))],
             edge_nodes: vec![node("g/a b", Some(3), born("x"))],
+            clocks: vec![StationClock { key: None, ..clock(false) }, clock(true)],
             ..SourcePosition::default()
         };
         let third = SourcePosition { taken: vec![(1, taken(1)), (2, taken(2))], begun, ..SourcePosition::default() };

@@ -10,7 +10,7 @@ use redb::{
 };
 
 use crate::config::ParsedSettings;
-use crate::data::{EdgeNodeState, fingerprint};
+use crate::data::{EdgeNodeState, StationClock, fingerprint};
 use crate::runtime::epochs::stored::{Progress, Sessions};
 use crate::runtime::graph::operator_state::OperatorStates;
 use crate::sink::FileEnd;
@@ -45,6 +45,9 @@ pub(super) const BIRTHS: &str = "births ";
 
 /// As [`BIRTHS`]: the sequence number of its last message.
 pub(super) const SEQUENCES: &str = "sequence ";
+
+/// Prefix of a connection's number, a topic and a key: the last row of a station near a change of clocks, as JSON.
+pub(super) const CLOCKS: &str = "clock ";
 
 /// The checksum: the wrapping sum of a hash of each entry of all tables, without its own.
 pub(super) const SUM: &str = "sum";
@@ -239,6 +242,38 @@ pub(super) fn edge_node(name: &str, text: &str) -> Option<Result<(u64, EdgeNodeS
     let (connection, id) = of(SEQUENCES)?;
     let sequence = serde_json::from_str(text);
     Some(sequence.map(|sequence| (connection, EdgeNodeState { id, sequence: Some(sequence), certificates: None })))
+}
+
+/// The last rows of stations near a change of clocks.
+pub(super) fn put_clocks(
+    transaction: &WriteTransaction,
+    covered: &BTreeMap<usize, DeliveryRange>,
+    sum: &mut u64,
+) -> Result<(), redb::Error> {
+    if covered.values().all(|range| range.clocks.is_empty()) {
+        return Ok(());
+    }
+    let mut texts = transaction.open_table(TEXTS)?;
+    for (connection, range) in covered {
+        for clock in &range.clocks {
+            let (topic, key) = clock.station();
+            let key = key.map_or_else(String::new, |key| format!(" {key}"));
+            let name = format!("{CLOCKS}{connection} {topic}\n{key}");
+            let text = serde_json::to_string(clock).expect("texts and numbers are values");
+            put(&mut texts, name.as_str(), text.as_str(), sum)?;
+        }
+    }
+    Ok(())
+}
+
+/// What an entry of [`TEXTS`] says of a station's clock: the connection that it belongs to, and its last row. `None` for
+/// others.
+///
+/// # Errors
+/// An entry that is none.
+pub(super) fn station_clock(name: &str, text: &str) -> Option<Result<(u64, StationClock), serde_json::Error>> {
+    let connection = name.strip_prefix(CLOCKS)?.split_once(' ')?.0.parse().ok()?;
+    Some(serde_json::from_str(text).map(|clock| (connection, clock)))
 }
 
 pub(super) fn read_sessions(database: &Database) -> Result<Sessions, redb::Error> {
