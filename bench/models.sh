@@ -37,7 +37,7 @@ for dataflow in "$out"/*.toml; do
   model=$(basename "$dataflow" .toml)
   kept=bench/evaluation/models/$model
   mkdir -p "$kept"
-  cp "$out/$model"/{raw.csv,peers.csv,planner.txt} "$kept/"
+  cp "$out/$model"/{raw.csv,peers.csv,planner.txt,peers.svg} "$kept/"
 done
 "$python" scripts/readme_figures.py
 echo "bench/evaluation/models and docs/src/models.md are changed: look, and commit"

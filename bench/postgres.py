@@ -144,8 +144,9 @@ def asked(database, sql):
     database.session.stdin.write(sql + ";\n\\echo .\n")
     database.session.stdin.flush()
     answer = []
-    while (line := database.session.stdout.readline().rstrip("\n")) != ".":
-        answer.append(line)
+    while (line := database.session.stdout.readline()) != ".\n":
+        assert line, "psql has ended"
+        answer.append(line.rstrip("\n"))
     return "".join(answer)
 
 

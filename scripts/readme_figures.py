@@ -76,7 +76,7 @@ def head(first):
 
 
 def figures():
-    raw, peers = pd.read_csv(EVALUATION / "raw.csv"), pd.read_csv(EVALUATION / "peers.csv")
+    raw, peers = pd.read_csv(EVALUATION / "raw.csv", dtype={"commit": str}), pd.read_csv(EVALUATION / "peers.csv")
     found = rates(raw, peers)
     lines = [where(raw), "", *head("rows/s")]
     at_their_best = "Python loop, as usually written" in set(peers.peer)
@@ -102,7 +102,7 @@ def of_models():
     """A table a model, and what the planner said of each."""
     lines, planned = [], []
     for directory in sorted(MODELS.glob("*")):
-        raw, peers = pd.read_csv(directory / "raw.csv"), pd.read_csv(directory / "peers.csv")
+        raw, peers = pd.read_csv(directory / "raw.csv", dtype={"commit": str}), pd.read_csv(directory / "peers.csv")
         found = rates(raw, peers)
         lines += ["", f"### {directory.name}", "", where(raw), "", *head("rows/s")]
         for name in [name for name in PEERS + [name for name, *_ in OURS] if len(found[name, 1])]:

@@ -1,5 +1,5 @@
-//! Rows as points in Debian's InfluxDB and VictoriaMetrics: their types and values, each row once whatever is killed, what is said where that
-//! can't be.
+//! Rows as points in Debian's InfluxDB and VictoriaMetrics: their types and values, each row once whatever is killed,
+//! what is said where that can't be.
 #![cfg(feature = "influxdb")]
 
 mod broker;
@@ -182,7 +182,9 @@ fn victoria_metrics_takes_the_same_points() {
     let output = run(&directory);
     assert!(output.status.success(), "{}", said(&output));
     checked(&victoria);
-    // The same points again, while the server is killed.
+    // The same points anew, while the server is killed.
+    victoria.clear();
+    assert_eq!(victoria.series(), [] as [Value; 0]);
     let mut process = Process(command(&directory, &["run", "-q"]).spawn().unwrap());
     victoria.kill();
     std::thread::sleep(Duration::from_millis(300));

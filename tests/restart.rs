@@ -73,6 +73,37 @@ fn rows_at_quality_0_in_a_session_stay_over_stops_and_kills() {
 }
 
 #[test]
+fn the_hour_that_stands_twice_goes_on_over_a_stop_and_a_kill() {
+    let directory = tempfile::tempdir().unwrap();
+    let out = directory.path().join("out.csv");
+    let (listener, port) = Played::listen();
+    let text = format!(
+        "schema = {{ text = [\"at\"], time = {{ column = \"at\", zone = \"Europe/Berlin\" }} }}\n[source]\nurl = \
+         \"mqtt://127.0.0.1:{port}/rows\"\nclient_id = \"mill\"\n[buffer]\nbucket_size = 1\n[sink]\nurl = \"out.csv\"\n"
+    );
+    std::fs::write(directory.path().join("hour.toml"), text).unwrap();
+    let start = || {
+        let mut command = rowmill(&["run", "hour.toml"]);
+        Process(command.current_dir(directory.path()).stderr(Stdio::null()).spawn().unwrap())
+    };
+    let parts = [&["01:30", "02:00", "02:30"][..], &["02:00"], &["02:30", "03:00"]];
+    let mut id = 0;
+    for (part, times) in parts.into_iter().enumerate() {
+        let mut process = start();
+        let mut broker = Played::accept(&listener, part > 0);
+        for time in times {
+            id += 1;
+            broker.publish_payload(id, &format!("{{\"at\": \"2016-10-30 {time}\"}}"), false);
+            assert_eq!(broker.acknowledged(), id);
+        }
+        if part == 0 { process.drain() } else { process.kill() }
+    }
+    let text = std::fs::read_to_string(&out).unwrap();
+    let offsets: Vec<&str> = text.lines().skip(1).map(|line| &line[line.len() - 6..]).collect();
+    assert_eq!(offsets, ["+02:00", "+02:00", "+02:00", "+01:00", "+01:00", "+01:00"], "{text}");
+}
+
+#[test]
 fn rows_of_a_source_without_a_session_stay_over_stops_and_kills() {
     for sink in ["out.csv", "out.ndjson"] {
         let directory = tempfile::tempdir().unwrap();

@@ -65,9 +65,9 @@ pub struct BatchMetadata {
     /// What edge nodes of Sparkplug B have said up to here, since the message before.
     #[serde(skip)]
     pub edge_nodes: Vec<EdgeNodeState>,
-    /// The last rows of the stations that it has rows of, where clocks are about to change.
+    /// The last rows of the stations that it has rows of, on the days around a change of clocks.
     #[serde(skip)]
-    pub clocks: Vec<StationClock>,
+    pub station_clocks: Vec<StationClock>,
     /// When the message was closed, in nanoseconds of the source's monotonic clock.
     #[serde(skip)]
     pub closed: u64,

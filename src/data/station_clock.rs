@@ -1,11 +1,8 @@
-//! The last row of a station near a change of clocks: what tells of the next ones which pass of the hour they are of.
+//! The last row of a station near a change of clocks: it tells of the next ones which pass of the hour they are of.
 
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
-
-/// The last steps between a station's rows that tell how far apart they are.
-const STEPS: usize = 4;
 
 /// The last row of a station near a change of clocks.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,13 +19,16 @@ pub struct StationClock {
     pub second: bool,
     /// Whether its newest rows come first.
     pub backwards: bool,
-    /// The last steps between its rows, in seconds, the newest first.
-    pub steps: [Option<i64>; STEPS],
+    /// The last steps between its rows that are not of one time, in seconds, the newest first.
+    pub steps: [Option<i64>; 4],
+    /// How many rows came since one of the same time as the one before it, if there was one.
+    pub since_equal: Option<u8>,
 }
 
 impl StationClock {
-    /// What stations are ordered and told apart by.
-    pub fn station(&self) -> (&str, Option<&str>) {
-        (&self.topic, self.key.as_deref())
+    /// The name of the station: its topic and its key.
+    pub fn station(&self) -> String {
+        let key = self.key.as_ref().map_or_else(String::new, |key| format!(" {key}"));
+        format!("{}\n{key}", self.topic)
     }
 }

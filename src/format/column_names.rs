@@ -9,7 +9,7 @@ use crate::format::{Framing, csv, units_line};
 pub fn known(header: &str, separator: u8, framing: &Framing) -> usize {
     let Some(schema) = &framing.columns else { return 0 };
     let names = renamed(header, separator, schema, framing).unwrap_or_else(|| csv::names(header, separator));
-    names.iter().filter(|name| framing.decoding.place(schema, name).is_some()).count()
+    names.iter().filter(|name| framing.decoding.takes(schema, name)).count()
 }
 
 /// A header whose names are those of the columns where they are so but for case and units; the same where they need not
@@ -29,13 +29,16 @@ pub fn adopted<'h>(header: &'h str, separator: u8, framing: &Framing) -> Cow<'h,
 /// The names where some of them are taken for others.
 fn renamed(header: &str, separator: u8, schema: &Schema, framing: &Framing) -> Option<Vec<String>> {
     let decoding = &framing.decoding;
-    let places: Vec<Option<usize>> =
-        csv::cells_by(header, separator).map(|name| decoding.place(schema, name.trim())).collect();
+    // A time that is made of others has no cell of its own.
+    let made = decoding.time.as_ref().filter(|time| !time.from.is_empty() && !time.from.contains(&time.name));
+    let made = made.and_then(|time| schema.place(&time.name));
+    let place = |name: Cow<'_, str>| decoding.place(schema, name.trim()).filter(|place| Some(*place) != made);
+    let places: Vec<Option<usize>> = csv::cells_by(header, separator).map(place).collect();
     // The cells that the time is made of, but for those that are there.
     let has = |wanted: &str| csv::cells_by(header, separator).any(|name| name.trim() == wanted);
     let of_time = || decoding.time.iter().flat_map(|time| &time.from).filter(|cell| !has(cell));
     // The fast path: columns that are there need no other names.
-    let is_whole = schema.columns().len() <= places.iter().flatten().count();
+    let is_whole = schema.columns().len() <= places.iter().flatten().count() + usize::from(made.is_some());
     if !places.contains(&None) || is_whole && of_time().next().is_none() {
         return None;
     }
@@ -44,7 +47,8 @@ fn renamed(header: &str, separator: u8, schema: &Schema, framing: &Framing) -> O
     let free = names.iter().enumerate().filter(|(index, _)| places.get(*index).is_some_and(Option::is_none));
     let free: Vec<(usize, String, Option<String>)> =
         free.map(|(index, name)| (index, name.to_lowercase(), without_unit(name).map(str::to_lowercase))).collect();
-    let absent = schema.columns().iter().enumerate().filter(|(place, _)| !places.contains(&Some(*place)));
+    let is_absent = |place: usize| Some(place) != made && !places.contains(&Some(place));
+    let absent = schema.columns().iter().enumerate().filter(|(place, _)| is_absent(*place));
     let absent = absent.map(|(_, column)| {
         // A number of another unit is converted by its label, if at all.
         (decoding.keys.key(&column.name), !decoding.unit.contains_key(&column.name))
@@ -104,8 +108,11 @@ mod tests {
             ("TIME,DATE,temp", "Time,Date,temp"),
             ("Date,Time,temp", "Date,Time,temp"),
             ("date,time,DATE,temp", "date,Time,DATE,temp"),
+            ("DATE,TIME,TEMP", "Date,Time,temp"),
+            ("at,time,date,temp", "at,Time,Date,temp"),
         ] {
             assert_eq!(adopted(header, b',', &framing), expected);
         }
+        assert_eq!(known("DATE,TIME,TEMP", b',', &framing), 3);
     }
 }

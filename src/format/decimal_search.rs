@@ -38,7 +38,7 @@ impl DecimalSearch {
             (false, true) => {
                 let fraction = cell.trim().rsplit_once(',').map(|(_, fraction)| fraction.len());
                 self.commas |= fraction.is_some_and(|digits| !self.among_commas || digits > 0 && digits != 3);
-                self.is_certain |= fraction != Some(3) || cell.contains('.');
+                self.is_certain |= !may_be_thousands(&cell.replace('.', "_").replace(',', "."));
                 // Beside a decimal comma a lone point is refused: these are between thousands.
                 self.points_apart |= cell.contains('.');
             }
@@ -87,6 +87,8 @@ mod tests {
             (&["1.234,567"], false),
             (&["1,234", "0.5"], false),
             (&["12"], false),
+            (&["0,512"], false),
+            (&["1013,250"], false),
         ] {
             let mut search = DecimalSearch::default();
             cells.iter().for_each(|cell| search.observe_cell(cell));

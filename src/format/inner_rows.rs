@@ -50,6 +50,13 @@ enum Rest {
     Levels(Box<LevelRows>),
 }
 
+/// How many bytes may be written still for all levels of a payload, and whether it was told that this is not enough.
+#[derive(Clone, Copy, Debug)]
+struct Budget {
+    left: usize,
+    is_over: bool,
+}
+
 /// The values of a level.
 #[derive(Debug)]
 struct LevelRows {
@@ -59,8 +66,7 @@ struct LevelRows {
     place: Range<usize>,
     /// What comes next in it.
     next: usize,
-    /// How many bytes may be written still, for these and the levels inside of them.
-    left: usize,
+    budget: Budget,
     /// The rows of the value that comes now, in an object that has it where all of them were.
     current: Option<(Vec<u8>, RowsFound)>,
 }
@@ -118,7 +124,7 @@ impl InnerRows {
     /// # Errors
     /// Bytes that are no JSON.
     pub(crate) fn find(&self, object: &[u8]) -> Result<Found, String> {
-        find(&self.levels, 0, object, 0..object.len(), self.lone, MAX_WRITTEN)
+        find(&self.levels, 0, object, 0..object.len(), self.lone, Budget { left: MAX_WRITTEN, is_over: false })
     }
 
     /// Calls `f` with the rows of an object, or with the object, marked as broken, if it has none.
@@ -143,14 +149,14 @@ impl InnerRows {
     }
 }
 
-/// The rows of whole JSON that a level leads to from a part of it; for levels inside of it `left` bytes may be written.
+/// The rows of whole JSON that a level leads to from a part of it.
 fn find(
     levels: &Arc<[RowsLevel]>,
     depth: usize,
     object: &[u8],
     at: Range<usize>,
     lone: bool,
-    left: usize,
+    budget: Budget,
 ) -> Result<Found, String> {
     let level = &levels[depth];
     let place = |steps: &[PathStep]| {
@@ -165,7 +171,7 @@ fn find(
         None => place(&level.steps)?,
         exact => exact,
     };
-    if let Some(rows) = found.clone().and_then(|place| rows_at(levels, depth, object, place, lone, left)) {
+    if let Some(rows) = found.clone().and_then(|place| rows_at(levels, depth, object, place, lone, budget)) {
         return Ok(Ok(rows));
     }
     // What the last steps lead to may be in a text.
@@ -174,7 +180,7 @@ fn find(
         if let Some(json) = json_in_text(&object[stands.clone()]) {
             let inside = [&object[..stands.start], &json, &object[stands.end..]].concat();
             let at = at.start..at.end + json.len() - stands.len();
-            return Ok(find(levels, depth, &inside, at, lone, left)?.map(|found| RowsFound {
+            return Ok(find(levels, depth, &inside, at, lone, budget)?.map(|found| RowsFound {
                 around: found.around.clone(),
                 line: found.line,
                 lone,
@@ -216,7 +222,7 @@ fn rows_at(
     object: &[u8],
     place: Range<usize>,
     lone: bool,
-    left: usize,
+    budget: Budget,
 ) -> Option<RowsFound> {
     let without = |left: &[u8]| [&object[..place.start], left, &object[place.end..]].concat();
     let inside = place.start + 1..place.end;
@@ -237,7 +243,7 @@ fn rows_at(
         }
         (b'{', RowsSpread::Members(column)) if is_last => (without(b"{}"), Rest::Members(inside, column.clone())),
         (b'[', RowsSpread::Elements) | (b'{', RowsSpread::Members(_)) => {
-            let rows = LevelRows { levels: levels.clone(), depth, next: inside.start, place, left, current: None };
+            let rows = LevelRows { levels: levels.clone(), depth, next: inside.start, place, budget, current: None };
             (Vec::new(), Rest::Levels(Box::new(rows)))
         }
         _ => return None,
@@ -276,11 +282,11 @@ fn columns(object: &[u8], place: Range<usize>, without: &impl Fn(&[u8]) -> Vec<u
 }
 
 impl RowsFound {
-    /// How many bytes may be written still, where levels are inside of them.
-    fn left(&self) -> Option<usize> {
+    /// What levels inside of them have left of it.
+    fn budget(&self) -> Option<Budget> {
         match &self.rest {
-            Rest::Levels(levels) => Some(levels.left),
-            Rest::Within(within) => within.1.left(),
+            Rest::Levels(levels) => Some(levels.budget),
+            Rest::Within(within) => within.1.budget(),
             _ => None,
         }
     }
@@ -362,22 +368,21 @@ impl LevelRows {
                     }
                     return Some((written(row, inside, out), found.line));
                 }
-                self.left = found.left().unwrap_or(self.left);
+                self.budget = found.budget().unwrap_or(self.budget);
                 self.current = None;
-                if self.left == 0 {
-                    // Those inside have told it.
+                if self.budget.is_over {
                     self.next = self.place.end;
                 }
             }
             let (key, value) = self.value(object)?;
             let (inside, at) = self.around_value(object, key, value);
-            let Some(left) = self.left.checked_sub(inside.len()) else {
-                (self.left, self.next) = (0, self.place.end);
+            let Some(left) = self.budget.left.checked_sub(inside.len()) else {
+                (self.budget.is_over, self.next) = (true, self.place.end);
                 let why = NoRows { steps: 0, stands: Standing::TooMuch };
                 return Some((missing(inside, why, around, out), Header::next_line()));
             };
-            self.left = left;
-            match find(&self.levels, self.depth + 1, &inside, at, lone, left) {
+            self.budget.left = left;
+            match find(&self.levels, self.depth + 1, &inside, at, lone, self.budget) {
                 Ok(Ok(found)) => self.current = Some((inside, found)),
                 Ok(Err(why)) => return Some((missing(inside, why, around, out), Header::next_line())),
                 // The whole was read before.

@@ -231,17 +231,6 @@ fn number(cell: &JsonCell<'_>) -> f64 {
     }
 }
 
-impl JsonCell<'_> {
-    /// The value as JSON; an infinite one as a text, and what is nested as missing.
-    pub(crate) fn to_json(&self) -> String {
-        match self {
-            JsonCell::Null | JsonCell::Nested => "null".into(),
-            JsonCell::Bool(_) | JsonCell::Number(_) => self.to_string(),
-            JsonCell::Infinity { .. } | JsonCell::Text(_) => serde_json::Value::from(self.to_string()).to_string(),
-        }
-    }
-}
-
 impl fmt::Display for JsonCell<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -216,18 +216,19 @@ fn csv_records(text: &str, framing: &Framing, mut f: impl FnMut(Row<'_>), tell: 
         if start.passed > 0 && framing.csv.skip.is_none() {
             tell(UnreadLines::Preamble { lines: start.passed, skip: start.skip, header: header.to_owned() });
         }
-        pass_over_units(&mut records, header, separator, framing, tell);
     }
     let mut written = header;
     let mut names = header.map(|header| column_names::adopted(header, separator, framing));
+    names.iter().for_each(|names| pass_over_units(&mut records, names, separator, framing, tell));
     let mut line = Header::next_line();
     while let Some((record, broken)) = records.next() {
         let is_one_of = |header: &str| repeated_header::is_repeated(record, header, separator);
         if broken.is_none() && (written.is_some_and(is_one_of) || header.is_some_and(is_one_of)) {
             (written, line) = (Some(record), Header::next_line());
-            names = Some(column_names::adopted(record, separator, framing));
+            let adopted = column_names::adopted(record, separator, framing);
             tell(UnreadLines::Repeated(record.to_owned()));
-            pass_over_units(&mut records, record, separator, framing, tell);
+            pass_over_units(&mut records, &adopted, separator, framing, tell);
+            names = Some(adopted);
             continue;
         }
         let under = names.as_ref().map(|names| Header { names: names.as_bytes(), line: Some(line) });
@@ -273,7 +274,8 @@ fn decimal_of(text: &str, separator: u8, is_named: bool, framing: &Framing) -> D
 /// The order of day and month that some row behind a header tells.
 fn order_among(text: &str, separator: u8, framing: &Framing) -> Option<DateOrder> {
     let mut lines = lines(text);
-    let (_, index) = date_cell(lines.next()?.trim_start_matches('#').trim(), separator, framing)?;
+    let header = column_names::adopted(lines.next()?.trim_start_matches('#').trim(), separator, framing);
+    let (_, index) = date_cell(&header, separator, framing)?;
     lines.find_map(|line| time_rules::order_told(&csv::cells_by(line, separator).nth(index)?))
 }
 

@@ -5,16 +5,18 @@ use std::mem::{Discriminant, discriminant};
 
 use super::decoding::UnknownKeys;
 use super::unread_lines::UnreadLines;
-use super::{Framing, payload, value};
+use super::{Framing, json_cursor, payload, value};
 use crate::data::{Broken, Format, Row};
 
 /// Most names without a column that are told.
 const MOST_TOLD: usize = 100;
 
-/// The names of levels without a column so far, and the kinds of lines that are no rows: each is told once.
+/// The names of levels and the keys beside values without a column so far, and the kinds of lines that are no rows: each is told once.
 #[derive(Debug, Default)]
 pub struct UnknownNames {
     names: BTreeSet<String>,
+    /// Keys beside values that no column is read from.
+    keys: BTreeSet<String>,
     /// The kinds of lines of CSV that were told of.
     left_out: Vec<Discriminant<UnreadLines>>,
 }
@@ -28,9 +30,15 @@ impl UnknownNames {
         }
     }
 
-    fn tell_of_key(&mut self, key: &str, topic: &str) {
-        if self.names.len() < MOST_TOLD && self.names.insert(key.to_owned()) {
-            tracing::warn!("no column is named {key}: what stands under it beside the value on {topic} is left out");
+    fn tell_of_keys(&mut self, keys: impl Iterator<Item = String>, topic: &str) {
+        let new: Vec<String> = keys.filter(|key| !self.keys.contains(key)).collect();
+        if !new.is_empty() && self.keys.len() < MOST_TOLD {
+            let shown = new.join(", ");
+            tracing::warn!(
+                "{topic}: keys without a column beside the value: {shown}; name them in [schema], or say nothing of them: \
+                 unknown_keys = \"ignore\""
+            );
+            self.keys.extend(new);
         }
     }
 
@@ -43,7 +51,8 @@ impl UnknownNames {
 }
 
 /// Calls `f` with every row of a payload that was published on `topic`. Where the topic names the column, the row is a
-/// JSON object of that column alone, and there is none if the schema has no such column.
+/// JSON object of that column and of those that have something beside its value, and there is none if the schema has no
+/// such column.
 pub fn each_row(
     payload: &[u8],
     topic: &str,
@@ -103,20 +112,32 @@ pub fn read<'a>(payload: &[u8], topic: &'a str, framing: &Framing, unknown: &mut
         Some(path) => path.cell_of(payload, by_thousands),
         None => value::cell_of(payload, by_thousands),
     };
-    let mut beside = Vec::new();
-    if let (Some(path), Some(schema), true) = (&framing.value, &framing.columns, cell.is_ok()) {
-        path.each_beside(payload, |key, cell| match framing.decoding.takes(schema, key) {
-            // The topic says whose value it is.
-            _ if key == name => {}
-            true => beside.push((key.to_owned(), cell)),
-            false if framing.decoding.unknown_keys == UnknownKeys::Warn => unknown.tell_of_key(key, topic),
-            false => {}
-        });
-    }
     match cell {
-        Ok(cell) => TopicPayload::Value { name, cell, beside },
+        Ok(cell) => TopicPayload::Value { name, cell, beside: beside(payload, (name, topic), framing, unknown) },
         Err(reason) => TopicPayload::Broken(reason),
     }
+}
+
+/// What columns have beside the value of the column that the topic names.
+fn beside(
+    payload: &[u8],
+    (name, topic): (&str, &str),
+    framing: &Framing,
+    unknown: &mut UnknownNames,
+) -> Vec<(String, String)> {
+    let (Some(path), Some(schema)) = (&framing.value, &framing.columns) else { return Vec::new() };
+    let decoding = &framing.decoding;
+    if decoding.unknown_keys == UnknownKeys::Warn {
+        let is_foreign = |key: &String| !path.begins_with(key) && !decoding.leads_to_column(schema, key);
+        unknown.tell_of_keys(json_cursor::keys(payload).into_iter().filter(is_foreign), topic);
+    }
+    let own = decoding.place(schema, name);
+    let others = schema.columns().iter().enumerate().filter(|(place, _)| Some(*place) != own);
+    let others = others.map(|(_, column)| decoding.keys.key(&column.name));
+    let of_time = decoding.time.iter().flat_map(|time| &time.from).map(String::as_str);
+    let of_time =
+        of_time.filter(|cell| *cell != name && schema.names().all(|column| decoding.keys.key(column) != *cell));
+    path.cells_beside(payload, others.chain(of_time))
 }
 
 #[cfg(test)]
@@ -156,7 +177,8 @@ mod tests {
 
     #[test]
     fn what_columns_have_beside_the_value_is_in_the_row() {
-        let columns = Schema::new([("t", Kind::Number), ("at", Kind::Text), ("a.battery", Kind::Number)]);
+        let columns = ["at", "a.battery", "m[0].x"].map(|name| (name, Kind::Text));
+        let columns = Schema::new([("t", Kind::Number)].into_iter().chain(columns));
         let framing = Framing {
             columns: Some(Arc::new(columns)),
             topic: Some(Arc::new("w/{station}/{column}".parse().unwrap())),
@@ -171,9 +193,10 @@ mod tests {
             });
             rows
         };
-        let payload = r#"{"at": "2024-03-01 \"x\"", "a": {"v": 4.50, "battery": 80, "unit": "C"}, "t": 9}"#;
-        assert_eq!(row(payload), r#"{"t":4.50,"at":"2024-03-01 \"x\"","a.battery":80}"#);
-        assert_eq!(row("4.5"), r#"{"t":4.5}"#);
-        assert_eq!(unknown.names.into_iter().collect::<Vec<_>>(), ["a.unit"]);
+        let payload =
+            r#"{"at": "2024-03-01 \"x\"", "a": {"v": 4.50, "battery": 80}, "t": 9, "m": [{"x": 7}], "unit": "C"}"#;
+        assert_eq!(row(payload), r#"{"t":4.50,"at":"2024-03-01 \"x\"","a.battery":80,"m[0].x":7}"#);
+        assert_eq!((row("4.5"), row(r#"{"a": {"v": 1}}"#)), (r#"{"t":4.5}"#.into(), r#"{"t":1}"#.into()));
+        assert_eq!(unknown.keys.into_iter().collect::<Vec<_>>(), ["unit"]);
     }
 }

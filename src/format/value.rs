@@ -1,6 +1,5 @@
 //! A payload that is the value of one column: a number, a word or a text, alone; and rows of such values.
 
-use super::json;
 use super::json_cursor::JsonCursor;
 use super::json_writer;
 use super::path::{self, PathStep};
@@ -8,11 +7,7 @@ use crate::data::{Broken, PartialRow};
 
 /// Where the value is in payloads that are objects: `value` of `[source]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ValuePath {
-    steps: Vec<PathStep>,
-    /// The path as [`json::each_value`] writes it.
-    text: String,
-}
+pub struct ValuePath(Vec<PathStep>);
 
 impl ValuePath {
     /// The value at a path.
@@ -20,29 +15,35 @@ impl ValuePath {
     /// # Errors
     /// In words: a text that is no path.
     pub fn parse(text: &str) -> Result<ValuePath, String> {
-        let steps = path::parse(text)?;
-        let text = match &steps[..] {
-            [PathStep::Key(key)] => key.clone(),
-            steps => steps.iter().fold(String::new(), |mut path, step| {
-                if let PathStep::Key(key) = step {
-                    path::append_key(&mut path, key);
-                }
-                path
-            }),
-        };
-        Ok(ValuePath { steps, text })
+        path::parse(text).map(ValuePath)
     }
 
-    /// Calls `f` with the paths of all other values in an object, and the values as JSON.
-    pub(crate) fn each_beside(&self, payload: &[u8], mut f: impl FnMut(&str, String)) {
-        let Ok(text) = text_of(payload) else { return };
-        let others = json::each_value(text.as_bytes(), &mut |path, cell| {
-            if path != self.text {
-                f(path, cell.to_json());
-            }
-        });
-        // Who reads the value says why the payload can't be read.
-        _ = others;
+    /// Whether a key of the object leads to the value.
+    pub(crate) fn begins_with(&self, key: &str) -> bool {
+        self.0.first() == Some(&PathStep::Key(key.to_owned()))
+    }
+
+    /// What an object has at keys or paths, but for the value itself, as JSON; neither objects nor arrays.
+    pub(crate) fn cells_beside<'k>(
+        &self,
+        payload: &[u8],
+        keys: impl Iterator<Item = &'k str>,
+    ) -> Vec<(String, String)> {
+        let Ok(text) = text_of(payload) else { return Vec::new() };
+        let place = |steps: &[PathStep]| path::place(steps, &mut JsonCursor::new(text.as_bytes())).ok().flatten();
+        let own = place(&self.0);
+        // The fast path: most columns are not beside the value.
+        let may_have = |key: &&str| {
+            let first = key.split(['.', '[']).next().unwrap_or_default();
+            first.is_empty() || text.contains(first) || text.contains('\\')
+        };
+        let cell = |key: &str| {
+            let exact = place(&[PathStep::Key(key.to_owned())]);
+            let found = exact.or_else(|| place(&path::parse(key).ok()?)).filter(|found| Some(found) != own.as_ref())?;
+            let cell = &text[found];
+            (!cell.starts_with(['{', '['])).then(|| (key.to_owned(), cell.to_owned()))
+        };
+        keys.filter(may_have).filter_map(cell).collect()
     }
 
     /// The value in an object, as JSON; a lone value is itself.
@@ -56,7 +57,7 @@ impl ValuePath {
         }
         let payload = text_of(payload)?.as_bytes();
         let mut cursor = JsonCursor::new(payload);
-        let place = path::place(&self.steps, &mut cursor).and_then(|place| cursor.end().map(|()| place));
+        let place = path::place(&self.0, &mut cursor).and_then(|place| cursor.end().map(|()| place));
         let place = place.map_err(|_| Broken::Unreadable)?.ok_or(Broken::NoValue)?;
         match &payload[place] {
             [b'{' | b'[', ..] => Err(Broken::NestedValue),

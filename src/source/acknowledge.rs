@@ -18,9 +18,10 @@ pub trait Acknowledge: Send + Sync {
         if self.waits() {
             let metadata = &bucket.metadata;
             let (partial, collected) = (metadata.partial.clone(), metadata.collected);
-            let (edge_nodes, clocks) = (metadata.edge_nodes.clone(), metadata.clocks.clone());
+            let edge_nodes = metadata.edge_nodes.clone();
+            let clocks = metadata.station_clocks.iter().map(|clock| (clock.station(), clock.clone()));
             let range = self.cover(metadata.delivered, metadata.begun);
-            DeliveryRange { partial, edge_nodes, clocks, collected, ..range }
+            DeliveryRange { partial, edge_nodes, station_clocks: clocks.collect(), collected, ..range }
         } else {
             DeliveryRange::default()
         }

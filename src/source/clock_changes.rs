@@ -18,8 +18,13 @@ use crate::format::{Decoder, Decoding, Framing, TimeColumn, TimeRules};
 const NEAR: i64 = 26;
 /// Seconds between local times that are not of one change of clocks.
 const FAR: i64 = 12 * 3600;
+/// With so many stations, those are forgotten that have had no row for two days.
+const MOST_STATIONS: usize = 100_000;
+/// So many rows behind two of one time, further ones of one time are expected.
+const EQUAL: u8 = 4;
 /// Rows of an earlier run that are looked at together.
 const PASSED: usize = 1000;
+
 /// Marks the rows of the second pass.
 pub struct ClockChanges {
     rules: TimeRules,
@@ -29,6 +34,8 @@ pub struct ClockChanges {
     time: usize,
     key: Option<usize>,
     latest: HashMap<(Arc<str>, Option<String>), Latest>,
+    /// How many stations there are when old ones are forgotten.
+    forget_at: usize,
     /// Local times without a change of clocks near them.
     quiet: Range<DateTime>,
     /// Whether it was told that rows leave open which hour they are of.
@@ -37,6 +44,8 @@ pub struct ClockChanges {
     passed: Bucket,
     /// Whether buckets carry the last rows of stations, for a later run that can't read them again.
     keeps: bool,
+    /// Whether topics tell stations apart.
+    by_topic: bool,
 }
 
 /// The last row of a station near a change of clocks.
@@ -48,8 +57,12 @@ struct Latest {
     second: bool,
     /// Whether the newest rows come first.
     backwards: bool,
-    /// The last steps between rows, in seconds.
+    /// The last steps between rows that are not of one time, in seconds.
     steps: [Option<i64>; 4],
+    /// How many rows came since one of the same time as the one before it.
+    since_equal: Option<u8>,
+    /// Whether it is of an earlier run: rows between may be missing, or come again.
+    is_earlier: bool,
 }
 
 /// Which pass a row is of.
@@ -79,20 +92,28 @@ impl ClockChanges {
             time,
             key: key_slot,
             latest,
+            forget_at: MOST_STATIONS,
             quiet,
             told: false,
             passed: Bucket::new(0, 0),
             keeps: false,
+            by_topic: true,
         })
+    }
+
+    /// The same where topics are names of deliveries: the key alone tells stations apart.
+    pub fn of_one_topic(self) -> ClockChanges {
+        ClockChanges { by_topic: false, ..self }
     }
 
     /// The same of rows that come once: goes on with the stations of an earlier run, and tells of its own.
     pub fn after(mut self, clocks: &[StationClock]) -> ClockChanges {
         self.keeps = true;
         for clock in clocks {
-            let StationClock { topic, key, local, twice, second, backwards, steps } = clock.clone();
+            let StationClock { topic, key, local, twice, second, backwards, steps, since_equal } = clock.clone();
             if let Ok(local) = local.parse() {
-                self.latest.insert((topic, key), Latest { local, twice, second, backwards, steps });
+                let latest = Latest { local, twice, second, backwards, steps, since_equal, is_earlier: true };
+                self.latest.insert((topic, key), latest);
             }
         }
         self
@@ -130,7 +151,7 @@ impl ClockChanges {
             let Some(local) = local.filter(|local| self.is_near_change(*local)) else { continue };
             let row = (id - bucket.metadata.first_row) as usize;
             let key = self.key.and_then(|slot| message.texts[slot].get(at)).map(str::to_owned);
-            let topic = bucket.metadata.origin(row).topic.clone();
+            let topic = if self.by_topic { bucket.metadata.origin(row).topic.clone() } else { Arc::from("") };
             let length = self.rules.repeated(local);
             let station = (topic, key);
             let before = self.latest.get(&station);
@@ -143,19 +164,24 @@ impl ClockChanges {
             if self.keeps && !seen.contains(&station) {
                 seen.insert(station.clone());
             }
+            if self.latest.len() >= self.forget_at {
+                self.latest.retain(|_, other| seconds(other.local, local).abs() <= 4 * FAR);
+                self.forget_at = MOST_STATIONS.max(2 * self.latest.len());
+            }
             self.latest.insert(station, latest);
             if second {
                 bucket.metadata.mark_second_pass(row);
             }
         }
         message.recycle();
-        bucket.metadata.clocks = seen.into_iter().map(|station| self.clock_of(station)).collect();
+        let clocks = seen.into_iter().filter_map(|station| self.clock_of(station));
+        bucket.metadata.station_clocks = clocks.collect();
     }
 
-    fn clock_of(&self, station: (Arc<str>, Option<String>)) -> StationClock {
-        let Latest { local, twice, second, backwards, steps } = self.latest[&station].clone();
+    fn clock_of(&self, station: (Arc<str>, Option<String>)) -> Option<StationClock> {
+        let Latest { local, twice, second, backwards, steps, since_equal, .. } = self.latest.get(&station)?.clone();
         let (topic, key) = station;
-        StationClock { topic, key, local: local.to_string(), twice, second, backwards, steps }
+        Some(StationClock { topic, key, local: local.to_string(), twice, second, backwards, steps, since_equal })
     }
 
     /// Whether clocks change in the zone less than a day before or behind a local time.
@@ -185,43 +211,65 @@ impl Latest {
     fn pass(before: Option<&Latest>, local: DateTime, length: i64) -> Fold {
         let Some(before) = before else { return Fold { second: false, open: true } };
         let between = seconds(before.local, local);
+        // Behind a gap, or a row that comes again, an earlier run's row tells little.
+        let is_vague = before.is_earlier && before.pace().is_none_or(|apart| between <= 0 || between > 2 * apart);
         if !before.twice || between.abs() > FAR {
             // A step too short by the hour has it between its ends.
-            let apart = before.pace().filter(|apart| between.abs() < *apart);
-            let holds = apart.is_some_and(|apart| is_about(between.abs() + length, apart, length));
-            return Fold { second: (between < 0) != holds, open: false };
+            let even = before.even_pace(length).filter(|(apart, _)| between.abs() < *apart);
+            let even = even.filter(|(apart, _)| (between.abs() + length - apart).abs() <= length / 60);
+            let (holds, is_weak) = even.map_or((false, false), |(_, steps)| (steps > 1, steps == 1));
+            let open = between.abs() > FAR || is_vague || is_weak;
+            return Fold { second: (between < 0) != holds, open };
+        }
+        if is_vague && !before.second && !before.backwards && 2 * -between < length {
+            return Fold { second: false, open: true };
         }
         if before.second != before.backwards {
             // The change lies behind the station.
             return Fold { second: before.second, open: false };
         }
         let back = if before.backwards { between } else { -between };
-        let together = before.steps.contains(&Some(0));
+        let together = before.since_equal.is_some_and(|rows| rows < EQUAL);
         // With the hour between them they are as far apart as the rows before.
         let goes_on = before.pace().is_some_and(|apart| is_about(length - back, apart, length));
-        let changed = 2 * back >= length || goes_on && (back > 0 || !together);
+        // At a pace of about the hour, rows of one time are several of it.
+        let is_apart = back > 0 || !is_about(back, 0, length);
+        let changed = 2 * back >= length || goes_on && (is_apart || !together);
         Fold { second: before.second != changed, open: !changed && (12 * back >= length || back == 0 && goes_on) }
     }
 
-    /// Seconds between the last rows, where they are not of one time.
+    /// Seconds between the last rows that are not of one time, where all are as far apart; and how many steps tell it.
+    fn even_pace(&self, length: i64) -> Option<(i64, usize)> {
+        let apart = self.pace()?;
+        let steps: Vec<i64> = self.steps.iter().flatten().copied().collect();
+        steps.iter().all(|step| is_about(*step, apart, length)).then_some((apart, steps.len()))
+    }
+
+    /// The least seconds between the last rows that are not of one time.
     fn pace(&self) -> Option<i64> {
-        self.steps.iter().flatten().copied().filter(|step| *step > 0).min()
+        self.steps.iter().flatten().copied().min()
     }
 
     /// The station's last row is one of a local time and pass.
     fn behind(before: Option<&Latest>, local: DateTime, pass: Option<Fold>) -> Latest {
         let (twice, second) = (pass.is_some(), pass.is_some_and(|pass| pass.second));
         let Some(before) = before else {
-            return Latest { local, twice, second, backwards: false, steps: [None; 4] };
+            let (steps, since_equal) = Default::default();
+            return Latest { local, twice, second, backwards: false, steps, since_equal, is_earlier: false };
         };
         let entered = twice && !(before.twice && seconds(before.local, local).abs() <= FAR);
         let backwards = if entered { before.local > local } else { before.backwards };
-        let mut steps = before.steps;
+        let (mut steps, mut since_equal) = (before.steps, before.since_equal.map(|rows| rows.saturating_add(1)));
         if !(before.twice && twice && before.second != second) {
-            steps.rotate_right(1);
-            steps[0] = Some(seconds(local, before.local).abs());
+            match seconds(local, before.local).abs() {
+                0 => since_equal = Some(0),
+                step => {
+                    steps.rotate_right(1);
+                    steps[0] = Some(step);
+                }
+            }
         }
-        Latest { local, twice, second, backwards, steps }
+        Latest { local, twice, second, backwards, steps, since_equal, is_earlier: false }
     }
 }
 
@@ -316,8 +364,10 @@ mod tests {
             ("00:45 01:30 02:15 02:00 02:45 03:30", "111221"),
             ("00:30 02:00 02:30 04:00", "1121"),
             // At a pace longer than the hour, one of its passes can have no row.
-            ("00:00 01:30 02:00 03:30", "1121"),
             ("06:30 05:00 03:30 02:00 01:30 00:00", "111211"),
+            ("06:00 04:30 03:00 02:30 01:00", "11111"),
+            ("00:30 00:30 02:00 02:00 02:30 02:30 04:00", "1111221"),
+            ("00:58 01:58 02:00:30 02:58 02:58:30", "11111"),
             // Two rows a time, rows that come twice, rows that are late.
             ("01:45 01:45 02:00 02:00 02:30 02:30 02:00 02:00 02:30 02:30 03:00", "11111122221"),
             ("01:59:58 02:00:00 02:00:00 02:00:02 02:00:01 02:59:59 02:00:00 02:00:00", "11111122"),
@@ -334,6 +384,7 @@ mod tests {
     fn what_rows_do_not_tell_is_told() {
         for (times, expected) in [
             ("02:30 02:45", "11"),
+            ("00:00 01:30 02:00 03:30", "1111"),
             ("01:00 01:05 02:00 02:05 02:00 02:05 03:00", "1111111"),
             ("01:58 02:00 02:10 02:05 02:06", "11111"),
             ("00:00 00:00 01:00 01:00 02:00 02:00 02:00 02:00 03:00", "111111111"),
@@ -373,7 +424,7 @@ mod tests {
             // Each bucket is taken by a run of its own.
             let (mut changes, mut bucket) = (berlin(None).after(&kept), bucket(time));
             changes.mark(&mut bucket);
-            kept = std::mem::take(&mut bucket.metadata.clocks);
+            kept = std::mem::take(&mut bucket.metadata.station_clocks);
             assert_eq!(kept.len(), 1);
             marks.push(if bucket.metadata.is_second_pass(0) { '2' } else { '1' });
         }
@@ -384,8 +435,8 @@ mod tests {
         /// Rows of up to three sensors a time, at an even pace, in either order.
         #[test]
         fn an_even_pace_tells_all(minutes in 1_i64..=120, sensors in 1..=3, offset in 0_i64..1800, reverse: bool) {
-            // Behind rows of one time an equal time is one more of them.
-            let sensors = if minutes > 30 { 1 } else { sensors };
+            // At about an hour, an equal time behind rows of one time is one more of them.
+            let sensors = if (57..=63).contains(&minutes) { 1 } else { sensors };
             let zone = TimeZone::get("Europe/Berlin").unwrap();
             let begin: jiff::Timestamp = "2016-10-29T17:00:00Z".parse().unwrap();
             let all = (0..).map(|at| begin.as_second() + offset + 60 * minutes * at);

@@ -1,5 +1,6 @@
 //! The position at which a connection resumes, and the delivery ranges of its buckets.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -26,8 +27,8 @@ pub struct SourcePosition {
     pub partial: Vec<Arc<PartialRow>>,
     /// The edge nodes of Sparkplug B, with their birth certificates.
     pub edge_nodes: Vec<EdgeNodeState>,
-    /// The stations whose clocks were about to change, or had just changed.
-    pub clocks: Vec<StationClock>,
+    /// The last rows of stations on the days around a change of clocks.
+    pub station_clocks: Vec<StationClock>,
     /// The topic filter of its session, if there was one.
     pub subscribed: Option<String>,
     /// Client ids of sessions that no connection reads any more: this connection ends them.
@@ -50,15 +51,15 @@ pub struct DeliveryRange {
     /// What edge nodes of Sparkplug B have said up to this bucket, since the one before; of several states of a node the
     /// last one counts.
     pub edge_nodes: Vec<EdgeNodeState>,
-    /// The last rows up to this bucket of stations whose clocks are about to change; of several of one the last counts.
-    pub clocks: Vec<StationClock>,
+    /// By station, its last row up to this bucket on the days around a change of clocks.
+    pub station_clocks: BTreeMap<String, StationClock>,
     /// Whether rows of this bucket were collected: a later run that begins before it collects them again.
     pub collected: bool,
 }
 
 impl DeliveryRange {
     /// Adds the delivery range of a later bucket of the same connection. What a range has gathered holds a node of
-    /// Sparkplug B once, in the order of their ids, and a station's clock likewise.
+    /// Sparkplug B once, in the order of their ids.
     pub fn extend(&mut self, later: DeliveryRange) {
         self.delivered = later.delivered;
         self.taken.extend(later.taken);
@@ -71,12 +72,7 @@ impl DeliveryRange {
                 Err(place) => self.edge_nodes.insert(place, node),
             }
         }
-        for clock in later.clocks {
-            match self.clocks.binary_search_by(|known| known.station().cmp(&clock.station())) {
-                Ok(place) => self.clocks[place] = clock,
-                Err(place) => self.clocks.insert(place, clock),
-            }
-        }
+        self.station_clocks.extend(later.station_clocks);
         self.collected |= later.collected;
     }
 }

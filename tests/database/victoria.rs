@@ -42,6 +42,12 @@ impl Victoria {
         text.unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     }
 
+    /// Forgets all series.
+    pub fn clear(&self) {
+        let request = ureq::post(self.address("/api/v1/admin/tsdb/delete_series"));
+        request.query("match[]", "{__name__!=\"\"}").send_empty().unwrap();
+    }
+
     /// Where it takes points.
     pub fn url(&self) -> String {
         self.address("/write?db=weather")

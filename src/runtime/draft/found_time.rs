@@ -84,10 +84,13 @@ impl FoundTime {
 
     /// What is to be said where it is the day alone, and another column may have the time of day.
     pub fn remark(&self, found: &FoundColumns) -> Option<String> {
-        const PARTS: [&str; 7] = ["time", "hour", "hhmm", "clock", "zeit", "hora", "heure"];
+        const NAMES: [&str; 9] = ["time", "hour", "hhmm", "clock", "zeit", "uhrzeit", "hora", "heure", "time of day"];
         let column = found.columns.iter().find(|column| column.name == self.column)?;
         let is_day = |value: &str| is_date(value) || self.format == Some("%Y%m%d");
-        let names_hour = |name: &str| PARTS.iter().any(|part| name.to_lowercase().contains(part));
+        let names_hour = |name: &str| {
+            let name = name.rsplit('.').next().unwrap_or_default().to_lowercase().replace('_', " ");
+            NAMES.contains(&name.trim_end_matches(" utc").trim_end_matches(" local"))
+        };
         let other = found.columns.iter().find(|other| other.name != self.column && names_hour(&other.name))?;
         let (date, name) = (&column.name, &other.name);
         (self.from.is_empty() && all(column, is_day)).then(|| {

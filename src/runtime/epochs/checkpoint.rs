@@ -15,8 +15,9 @@ use crate::runtime::epochs::caught::caught;
 use crate::runtime::epochs::checkpoint_file::{self, CheckpointPages};
 use crate::runtime::epochs::checkpoint_tables::{
     BEGUN, COMMIT, DATAFLOW, DELIVERIES, NUMBERS, PARTIAL_ROWS, SESSIONS, STATES, SUM, TEXTS, digest, edge_node,
-    next_number, put, put_clocks, put_dataflow, put_deliveries, put_edge_nodes, put_partial_rows, put_progress,
-    put_sessions, put_states, read_dataflow, read_files, read_sessions, station_clock, sum_of,
+    forget_station_clocks, next_number, put, put_dataflow, put_deliveries, put_edge_nodes, put_partial_rows,
+    put_progress, put_sessions, put_states, put_station_clocks, read_dataflow, read_files, read_sessions,
+    station_clock, sum_of,
 };
 use crate::runtime::epochs::migration::{migrated, put_migrated};
 use crate::runtime::epochs::stored::{Progress, Sessions, StoredCheckpoint};
@@ -211,7 +212,7 @@ impl Checkpoint {
             match station_clock(name.value(), text.value()) {
                 None => {}
                 Some(Ok((connection, clock))) => {
-                    of(&mut positions, connection).clocks.push(clock);
+                    of(&mut positions, connection).station_clocks.push(clock);
                     continue;
                 }
                 Some(Err(error)) => return Ok(Err(broken(&self.path, &error))),
@@ -269,7 +270,7 @@ impl Checkpoint {
             put_deliveries(transaction, covered, sum)?;
             put_partial_rows(transaction, covered, progress.numbers.len(), sum)?;
             put_edge_nodes(transaction, covered, sum)?;
-            put_clocks(transaction, covered, sum)?;
+            put_station_clocks(transaction, covered, sum)?;
             if let Some(sessions) = self.sessions.take() {
                 put_sessions(transaction, &sessions, sum)?;
             }
@@ -287,6 +288,7 @@ impl Checkpoint {
         let text = inferred.map(|schema| serde_json::to_string(schema).expect("names and kinds are values"));
         let changed = self.change(|transaction, sum| {
             put_progress(transaction, progress, sum)?;
+            forget_station_clocks(transaction, sum)?;
             if let Some((dataflow, states)) = self.migrated.take() {
                 put_migrated(transaction, &dataflow, states, sum)?;
             }
@@ -455,13 +457,19 @@ mod tests {
             second,
             backwards: false,
             steps: [Some(600), None, None, None],
+            since_equal: Some(2),
         };
-        later.get_mut(&0).unwrap().clocks = vec![clock(false), StationClock { key: None, ..clock(false) }];
+        let named = |clocks: Vec<StationClock>| clocks.into_iter().map(|clock| (clock.station(), clock)).collect();
+        let earlier = StationClock { topic: "x".into(), local: "2016-03-27T02:30:00".into(), ..clock(false) };
+        let keyless = StationClock { key: None, ..clock(false) };
+        later.get_mut(&0).unwrap().station_clocks = named(vec![clock(false), keyless.clone(), earlier]);
         checkpoint.commit(&at(15), &later, &states([b"a", b"b"])).unwrap();
         let gone = node("g/c", None, Some(Arc::default()));
         later.get_mut(&0).unwrap().edge_nodes = vec![node("g/a b", Some(3), None), gone];
-        later.get_mut(&0).unwrap().clocks = vec![clock(true)];
+        later.get_mut(&0).unwrap().station_clocks = named(vec![clock(true)]);
         checkpoint.commit(&at(20), &later, &states([b"", b"c"])).unwrap();
+        // What begins next needs nothing of the change of clocks before the last one.
+        checkpoint.begin(&at(20), None).unwrap();
         drop(checkpoint);
         let (checkpoint, found) = Checkpoint::open(&OsDisk, &path, &dataflow, CheckpointOpening::Resume).unwrap();
         let keyed = KeyedState { key: vec![1], state: b"c".to_vec() };
@@ -470,7 +478,7 @@ mod tests {
         let first = SourcePosition {
             taken: vec![(2, taken(2))],
             edge_nodes: vec![node("g/a b", Some(3), born("x"))],
-            clocks: vec![StationClock { key: None, ..clock(false) }, clock(true)],
+            station_clocks: vec![keyless, clock(true)],
             ..SourcePosition::default()
         };
         let third = SourcePosition { taken: vec![(1, taken(1)), (2, taken(2))], begun, ..SourcePosition::default() };

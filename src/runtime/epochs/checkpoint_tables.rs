@@ -4,6 +4,8 @@ use std::borrow::Borrow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use jiff::ToSpan;
+use jiff::civil::DateTime;
 use redb::{
     AccessGuard, Database, Key, ReadTransaction, ReadableDatabase, ReadableTable, Table, TableDefinition, TableHandle,
     Value, WriteTransaction,
@@ -245,25 +247,42 @@ pub(super) fn edge_node(name: &str, text: &str) -> Option<Result<(u64, EdgeNodeS
 }
 
 /// The last rows of stations near a change of clocks.
-pub(super) fn put_clocks(
+pub(super) fn put_station_clocks(
     transaction: &WriteTransaction,
     covered: &BTreeMap<usize, DeliveryRange>,
     sum: &mut u64,
 ) -> Result<(), redb::Error> {
-    if covered.values().all(|range| range.clocks.is_empty()) {
+    if covered.values().all(|range| range.station_clocks.is_empty()) {
         return Ok(());
     }
     let mut texts = transaction.open_table(TEXTS)?;
     for (connection, range) in covered {
-        for clock in &range.clocks {
-            let (topic, key) = clock.station();
-            let key = key.map_or_else(String::new, |key| format!(" {key}"));
-            let name = format!("{CLOCKS}{connection} {topic}\n{key}");
+        for (station, clock) in &range.station_clocks {
+            let name = format!("{CLOCKS}{connection} {station}");
             let text = serde_json::to_string(clock).expect("texts and numbers are values");
             put(&mut texts, name.as_str(), text.as_str(), sum)?;
         }
     }
     Ok(())
+}
+
+/// Takes out the stations' last rows of an earlier change of clocks than the last one.
+pub(super) fn forget_station_clocks(transaction: &WriteTransaction, sum: &mut u64) -> Result<(), redb::Error> {
+    const DAYS: i64 = 3;
+    let mut texts = transaction.open_table(TEXTS)?;
+    let local = |name: &str, text: &str| station_clock(name, text)?.ok()?.1.local.parse::<DateTime>().ok();
+    let mut found: Vec<(String, DateTime)> = Vec::new();
+    for entry in texts.range(CLOCKS..)? {
+        let (name, text) = entry?;
+        if !name.value().starts_with(CLOCKS) {
+            break;
+        }
+        found.extend(local(name.value(), text.value()).map(|local| (name.value().to_owned(), local)));
+    }
+    let newest = found.iter().map(|(_, local)| *local).max();
+    let begin = newest.and_then(|newest| newest.checked_sub(DAYS.days()).ok()).unwrap_or(DateTime::MIN);
+    let mut stale = found.iter().filter(|(_, local)| *local < begin);
+    stale.try_for_each(|(name, _)| take_out(&mut texts, name.as_str(), sum))
 }
 
 /// What an entry of [`TEXTS`] says of a station's clock: the connection that it belongs to, and its last row. `None` for

@@ -161,11 +161,15 @@ impl ResumePoint {
         let mut known = checkpoint.sessions()?;
         known.extend(former);
         self.positions.resize_with(count.max(self.positions.len()), SourcePosition::default);
-        // Connections that are no more have left rows that lack values: the first one goes on with them.
-        let orphaned = self.positions.iter_mut().skip(count).map(|position| std::mem::take(&mut position.partial));
-        let orphaned: Vec<_> = orphaned.flatten().collect();
+        // Connections that are no more have left rows that lack values, and stations: the first one goes on with them.
+        let orphaned = self.positions.iter_mut().skip(count).map(std::mem::take);
+        let (partial, stations): (Vec<_>, Vec<_>) =
+            orphaned.map(|position| (position.partial, position.station_clocks)).unzip();
         let first = firsts.first().map_or(0, |(_, number)| *number);
-        self.positions[first].partial.extend(orphaned);
+        let first = &mut self.positions[first];
+        first.partial.extend(partial.into_iter().flatten());
+        // What it knows of a station itself counts.
+        first.station_clocks.splice(0..0, stations.into_iter().flatten());
         for (session, position) in own.iter().zip(&mut self.positions) {
             let id = session.as_ref().map(|(id, _)| id);
             position.subscribed = id.and_then(|id| known.get(id)).cloned().filter(|_| self.next_epoch > 0);
