@@ -165,7 +165,8 @@ def elsewhere(sections):
     for document, text in texts.items():
         if not document.startswith("bench/evaluation/") and document != "CHANGELOG.md":
             found += unseen(document, text)
-    figures = set(re.findall(r"\d{1,3}(?:,\d{3})+", "".join(sections.values()))) - {f"{size:,}" for size in SIZES}
+    # Of four digits another figure may be the same by chance.
+    figures = set(re.findall(r"\d{2,3},\d{3}|\d{1,3}(?:,\d{3}){2,}", "".join(sections.values()))) - {f"{size:,}" for size in SIZES}
     for figure in sorted(figures):
         found += [f"{document}: {figure}" for document, text in texts.items() if re.search(rf"(?<![\d,]){figure}(?![\d,])", text)]
     return found
