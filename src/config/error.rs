@@ -146,6 +146,10 @@ pub enum Wrong {
     CollectWithoutColumn,
     #[error("value without {{column}} in `topic`")]
     ValueWithoutColumn,
+    #[error("rows beside {{column}} in topic: each payload is the value of one column")]
+    RowsWithColumn,
+    #[error("format = \"{0}\" beside {{column}}: each payload is the value of one column, as text or in JSON")]
+    FormatWithColumn(&'static str),
     #[error("values of one row may come over several connections, and each collects its own")]
     CollectShared,
     #[error("{0}")]
@@ -365,6 +369,8 @@ impl Wrong {
             Wrong::ValueWithoutColumn => {
                 "add topic = \"weather/{station}/{column}\"; else [schema] names paths: { name = \"temp\", from = \"value\" }"
             }
+            Wrong::RowsWithColumn => "say the path of the value instead: value = \"PATH\"",
+            Wrong::FormatWithColumn(_) => "leave format out, or let the level of the topic be none of {column}",
             Wrong::CollectWithoutColumn => "add topic = \"weather/{station}/{column}\", with the levels of your topics",
             Wrong::CollectShared => {
                 "let one connection take all values of a row: name the topics of each, a station's in one"

@@ -1,5 +1,7 @@
 //! Evaluates a typed expression over a block of rows.
 
+use multiversion::multiversion;
+
 use super::typed::{Arithmetic, CompareOp, Condition, Needs, Number, Text, UnaryFunction};
 use crate::data::Message;
 use crate::kernels::division::{floor_divide, floor_remainder};
@@ -207,10 +209,9 @@ impl CompareOp {
 impl Arithmetic {
     fn write(self, out: &mut [f64], a: Operand<'_>, b: Operand<'_>) {
         match self {
-            Arithmetic::Add => zip(out, a, b, |a, b| a + b),
-            Arithmetic::Subtract => zip(out, a, b, |a, b| a - b),
-            Arithmetic::Multiply => zip(out, a, b, |a, b| a * b),
-            Arithmetic::Divide => zip(out, a, b, |a, b| a / b),
+            Arithmetic::Add | Arithmetic::Subtract | Arithmetic::Multiply | Arithmetic::Divide => {
+                basic(self, out, a, b);
+            }
             Arithmetic::FloorDivide => zip(out, a, b, floor_divide),
             Arithmetic::Remainder => zip(out, a, b, floor_remainder),
             Arithmetic::Arctan2 => zip(out, a, b, f64::atan2),
@@ -253,6 +254,17 @@ impl UnaryFunction {
     }
 }
 
+/// The four operators that are vector instructions, each as wide as the machine has it.
+#[multiversion(targets("x86_64+avx512f+avx512dq", "x86_64+avx2", "x86_64+sse4.2"))]
+fn basic<'a>(operator: Arithmetic, out: &mut [f64], a: Operand<'a>, b: Operand<'a>) {
+    match operator {
+        Arithmetic::Add => zip(out, a, b, |a, b| a + b),
+        Arithmetic::Subtract => zip(out, a, b, |a, b| a - b),
+        Arithmetic::Multiply => zip(out, a, b, |a, b| a * b),
+        _ => zip(out, a, b, |a, b| a / b),
+    }
+}
+
 fn map(out: &mut [f64], x: Operand<'_>, f: impl Fn(f64) -> f64) {
     match x {
         Operand::Each(column) => out.iter_mut().zip(column).for_each(|(out, x)| *out = f(*x)),
@@ -261,6 +273,7 @@ fn map(out: &mut [f64], x: Operand<'_>, f: impl Fn(f64) -> f64) {
 }
 
 /// A loop for each pair of operands, so that the compiler makes vector instructions of each.
+#[inline(always)]
 fn zip<T: Clone>(out: &mut [T], a: Operand<'_>, b: Operand<'_>, f: impl Fn(f64, f64) -> T) {
     match (a, b) {
         (Operand::Each(a), Operand::Each(b)) => {

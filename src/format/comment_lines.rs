@@ -31,8 +31,15 @@ impl CommentLines {
         // Words stand apart from their mark, values do not.
         let is_of_words = || line.get(1).is_none_or(u8::is_ascii_whitespace);
         let is_row = || self.wide.is_some_and(|(separator, wide)| is_row(line, separator, wide));
-        line.first() == Some(&self.mark) && (is_of_words() || !is_row())
+        line.first() == Some(&self.mark) && (is_of_words() || !is_row() || is_annotation(line))
     }
+}
+
+/// Whether a line says what the columns of InfluxDB's CSV are.
+fn is_annotation(line: &[u8]) -> bool {
+    let rest = |word: &str| line.strip_prefix(word.as_bytes());
+    let rest = ["#group", "#datatype", "#default"].into_iter().find_map(rest);
+    rest.is_some_and(|rest| rest.first().is_none_or(|next| !next.is_ascii_alphanumeric()))
 }
 
 /// Whether a line has so many cells, but for empty ones at its end.
@@ -53,6 +60,8 @@ mod tests {
         for (line, comment) in [
             ("# battery\n", true),
             ("#1,20\n", false),
+            ("#default,20\n", true),
+            ("#defaults,20\n", false),
             ("#1,20,,\r\n", false),
             ("# a, b, c", true),
             ("# logger 7, depth 2 m", true),

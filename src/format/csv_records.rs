@@ -81,10 +81,10 @@ impl<R: BufRead> FileRecords<R> {
         self.header = Some(names.into_owned().into_bytes());
         self.header_line = Header::next_line();
         self.first_bytes |= if is_commented { 0 } else { repeated_header::first_bytes(&header, self.separator) };
+        self.written_header = header.to_lowercase();
         if self.first_header.is_empty() {
-            self.first_header.clone_from(&header);
+            self.first_header.clone_from(&self.written_header);
         }
-        self.written_header = header;
         self.may_be_units = self.framing.csv.skip_after_header.is_none();
     }
 

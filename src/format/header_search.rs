@@ -406,10 +406,10 @@ fn names_known(line: &str, separator: u8, schema: &Schema, framing: &Framing) ->
     let mut known = 0;
     for cell in csv::cells_by(line, separator) {
         let name = cell.trim();
-        match framing.decoding.place(schema, name) {
-            Some(_) => known += 1,
-            None if name.parse::<f64>().is_ok() => return 0,
-            None => {}
+        match framing.decoding.takes(schema, name) {
+            true => known += 1,
+            false if name.parse::<f64>().is_ok() => return 0,
+            false => {}
         }
     }
     known

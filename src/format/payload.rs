@@ -217,14 +217,15 @@ fn csv_records(text: &str, framing: &Framing, mut f: impl FnMut(Row<'_>), tell: 
             tell(UnreadLines::Preamble { lines: start.passed, skip: start.skip, header: header.to_owned() });
         }
     }
-    let mut written = header;
+    let first = header.map(str::to_lowercase);
+    let mut written = first.clone();
     let mut names = header.map(|header| column_names::adopted(header, separator, framing));
     names.iter().for_each(|names| pass_over_units(&mut records, names, separator, framing, tell));
     let mut line = Header::next_line();
     while let Some((record, broken)) = records.next() {
-        let is_one_of = |header: &str| repeated_header::is_repeated(record, header, separator);
-        if broken.is_none() && (written.is_some_and(is_one_of) || header.is_some_and(is_one_of)) {
-            (written, line) = (Some(record), Header::next_line());
+        let is_one_of = |header: &String| repeated_header::is_repeated(record, header, separator);
+        if broken.is_none() && (written.as_ref().is_some_and(is_one_of) || first.as_ref().is_some_and(is_one_of)) {
+            (written, line) = (Some(record.to_lowercase()), Header::next_line());
             let adopted = column_names::adopted(record, separator, framing);
             tell(UnreadLines::Repeated(record.to_owned()));
             pass_over_units(&mut records, &adopted, separator, framing, tell);

@@ -32,7 +32,7 @@ pub struct FileRecords<R> {
     /// The separator before the cell of the date, and its index, where dates are read.
     pub(super) date_cell: Option<(u8, usize)>,
     pub(super) header: Option<Vec<u8>>,
-    /// The header as it stands there, and the bytes that its names begin with; none where it can't come again.
+    /// The header as it stands there, in lower case, and the bytes that its names begin with; none where it can't come again.
     pub(super) written_header: String,
     /// As the first header was written.
     pub(super) first_header: String,
@@ -150,7 +150,11 @@ impl<R: BufRead> FileRecords<R> {
             json: JsonPlace::default(),
         };
         if kind == FileKind::WeatherLink && !records.is_export()? {
-            records.kind = FileKind::Csv;
+            // A text file may hold anything.
+            (records.kind, records.format) = match FileKind::sniff(&records.bytes) {
+                FileKind::Ndjson => (FileKind::Ndjson, Format::Json),
+                _ => (FileKind::Csv, Format::Csv),
+            };
         }
         match records.kind {
             FileKind::Ndjson | FileKind::Payloads(_) => {}
@@ -563,6 +567,13 @@ mod tests {
         assert_eq!(FileKind::sniff(b"[a],b\n"), FileKind::Csv);
         assert_eq!(FileKind::sniff(b"\t\tTemp\n"), FileKind::WeatherLink);
         assert_eq!(FileKind::sniff(b"a,b\n"), FileKind::Csv);
+    }
+
+    #[test]
+    fn a_text_file_may_hold_json() {
+        let text = "{\"t\": 1.5}\n{\"t\": 2}\n";
+        let rows = records(text, FileKind::WeatherLink, 100);
+        assert_eq!(rows, [(1, "{\"t\": 1.5}".into()), (2, "{\"t\": 2}".into())]);
     }
 
     #[test]

@@ -107,6 +107,11 @@ pub fn read<'a>(payload: &[u8], topic: &'a str, framing: &Framing, unknown: &mut
         unknown.tell(name, topic);
         return TopicPayload::Unknown;
     }
+    let unpacked = match framing.compression.unpacked(payload, framing.max_payload) {
+        Ok(unpacked) => unpacked,
+        Err(reason) => return TopicPayload::Broken(reason),
+    };
+    let payload = unpacked.as_deref().unwrap_or(payload);
     let by_thousands = framing.decoding.cells.as_ref().is_some_and(|cells| cells.has_thousands());
     let cell = match &framing.value {
         Some(path) => path.cell_of(payload, by_thousands),

@@ -29,8 +29,9 @@ pub(super) fn same_csv(bytes: &[u8], header: Option<&[u8]>, rows: &Bucket) {
     let theirs: Vec<Vec<Vec<u8>>> =
         records(bytes).into_iter().filter(|(line, _)| !is_blank(line)).map(|(_, cells)| cells).collect();
     let comes_again = |record: &Vec<Vec<u8>>| {
-        let has = |name: &Vec<u8>| record.iter().any(|cell| cell.trim_ascii() == name.trim_ascii());
-        theirs[0].iter().filter(|name| !name.trim_ascii().is_empty()).all(has)
+        let lower = |cell: &Vec<u8>| String::from_utf8_lossy(cell).trim().to_lowercase();
+        let has = |name: String| record.iter().any(|cell| lower(cell) == name);
+        theirs[0].iter().map(lower).filter(|name| !name.is_empty()).all(has)
     };
     if header.is_some() && theirs.iter().skip(1).any(comes_again) {
         return;

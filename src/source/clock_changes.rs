@@ -12,7 +12,7 @@ use jiff::ToSpan;
 use jiff::civil::DateTime;
 
 use crate::data::{Bucket, Kind, Origin, Row, Schema, StationClock};
-use crate::format::{Decoder, Decoding, Framing, TimeColumn, TimeRules};
+use crate::format::{Decoder, Decoding, Framing, TimeColumn, TimeRules, TopicPattern};
 
 /// Hours around a change of clocks within which rows tell how a station reads: a day, and the change itself.
 const NEAR: i64 = 26;
@@ -46,6 +46,8 @@ pub struct ClockChanges {
     keeps: bool,
     /// Whether topics tell stations apart.
     by_topic: bool,
+    /// Where topics name columns: all those of a station are one.
+    values: Option<Arc<TopicPattern>>,
 }
 
 /// The last row of a station near a change of clocks.
@@ -61,8 +63,10 @@ struct Latest {
     steps: [Option<i64>; 4],
     /// How many rows came since one of the same time as the one before it.
     since_equal: Option<u8>,
-    /// Whether it is of an earlier run: rows between may be missing, or come again.
+    /// Whether it is of an earlier run: rows between may be missing.
     is_earlier: bool,
+    /// Whether it may come again, as what a broker retains does in a new session.
+    comes_again: bool,
 }
 
 /// Which pass a row is of.
@@ -98,6 +102,7 @@ impl ClockChanges {
             passed: Bucket::new(0, 0),
             keeps: false,
             by_topic: true,
+            values: framing.topic.clone().filter(|pattern| pattern.names_column()),
         })
     }
 
@@ -107,12 +112,14 @@ impl ClockChanges {
     }
 
     /// The same of rows that come once: goes on with the stations of an earlier run, and tells of its own.
-    pub fn after(mut self, clocks: &[StationClock]) -> ClockChanges {
+    pub fn after(mut self, clocks: &[StationClock], has_session: bool) -> ClockChanges {
         self.keeps = true;
+        let comes_again = !has_session;
         for clock in clocks {
             let StationClock { topic, key, local, twice, second, backwards, steps, since_equal } = clock.clone();
             if let Ok(local) = local.parse() {
-                let latest = Latest { local, twice, second, backwards, steps, since_equal, is_earlier: true };
+                let latest =
+                    Latest { local, twice, second, backwards, steps, since_equal, is_earlier: true, comes_again };
                 self.latest.insert((topic, key), latest);
             }
         }
@@ -151,15 +158,27 @@ impl ClockChanges {
             let Some(local) = local.filter(|local| self.is_near_change(*local)) else { continue };
             let row = (id - bucket.metadata.first_row) as usize;
             let key = self.key.and_then(|slot| message.texts[slot].get(at)).map(str::to_owned);
-            let topic = if self.by_topic { bucket.metadata.origin(row).topic.clone() } else { Arc::from("") };
+            let topic = &bucket.metadata.origin(row).topic;
+            let topic: Arc<str> = match &self.values {
+                _ if !self.by_topic => Arc::from(""),
+                Some(pattern) => pattern.row_of(topic).into(),
+                None => topic.clone(),
+            };
             let length = self.rules.repeated(local);
             let station = (topic, key);
             let before = self.latest.get(&station);
             let pass = length.map(|length| Latest::pass(before, local, length));
             let second = pass.is_some_and(|pass| pass.second);
             let latest = Latest::behind(before, local, pass);
-            if pass.is_some_and(|pass| pass.open) && !std::mem::replace(&mut self.told, true) {
-                tell(&station.0, local, second, self.key.is_some());
+            let is_open = match pass {
+                Some(pass) => pass.open,
+                // Of the hour that the station has left, one pass had rows.
+                None => before.is_some_and(|before| before.has_one_pass(local, self.rules.repeated(before.local))),
+            };
+            if is_open && !std::mem::replace(&mut self.told, true) {
+                let (of, second) =
+                    before.filter(|_| pass.is_none()).map_or((local, second), |before| (before.local, before.second));
+                tell(&station.0, of, second, self.key.is_some());
             }
             if self.keeps && !seen.contains(&station) {
                 seen.insert(station.clone());
@@ -212,7 +231,8 @@ impl Latest {
         let Some(before) = before else { return Fold { second: false, open: true } };
         let between = seconds(before.local, local);
         // Behind a gap, or a row that comes again, an earlier run's row tells little.
-        let is_vague = before.is_earlier && before.pace().is_none_or(|apart| between <= 0 || between > 2 * apart);
+        let is_behind = |apart| before.comes_again && between <= 0 || between > 2 * apart;
+        let is_vague = before.is_earlier && before.pace().is_none_or(is_behind);
         if !before.twice || between.abs() > FAR {
             // A step too short by the hour has it between its ends.
             let even = before.even_pace(length).filter(|(apart, _)| between.abs() < *apart);
@@ -245,6 +265,14 @@ impl Latest {
         steps.iter().all(|step| is_about(*step, apart, length)).then_some((apart, steps.len()))
     }
 
+    /// Whether rows before `local`, which stands once, were of one pass of the hour alone.
+    fn has_one_pass(&self, local: DateTime, length: Option<i64>) -> bool {
+        let between = seconds(self.local, local).abs();
+        let Some(length) = length.filter(|_| self.second == self.backwards && between <= FAR) else { return false };
+        // With the hour between them they are as far apart as the rows before.
+        !self.even_pace(length).is_some_and(|(apart, steps)| steps > 1 && is_about(between + length, apart, length))
+    }
+
     /// The least seconds between the last rows that are not of one time.
     fn pace(&self) -> Option<i64> {
         self.steps.iter().flatten().copied().min()
@@ -255,7 +283,16 @@ impl Latest {
         let (twice, second) = (pass.is_some(), pass.is_some_and(|pass| pass.second));
         let Some(before) = before else {
             let (steps, since_equal) = Default::default();
-            return Latest { local, twice, second, backwards: false, steps, since_equal, is_earlier: false };
+            return Latest {
+                local,
+                twice,
+                second,
+                backwards: false,
+                steps,
+                since_equal,
+                is_earlier: false,
+                comes_again: false,
+            };
         };
         let entered = twice && !(before.twice && seconds(before.local, local).abs() <= FAR);
         let backwards = if entered { before.local > local } else { before.backwards };
@@ -269,7 +306,7 @@ impl Latest {
                 }
             }
         }
-        Latest { local, twice, second, backwards, steps, since_equal, is_earlier: false }
+        Latest { local, twice, second, backwards, steps, since_equal, is_earlier: false, comes_again: false }
     }
 }
 
@@ -292,7 +329,7 @@ fn tell(topic: &str, local: DateTime, second: bool, keyed: bool) {
         }
     };
     tracing::warn!(
-        "{topic}: {local} stands twice, as clocks are set back, and the rows before it do not tell which of the two it \
+        "{topic}: {local} stands twice, as clocks are set back, and its rows do not tell which of the two it \
          is: it is read as the {pass} one{advice}"
     );
 }
@@ -385,6 +422,8 @@ mod tests {
         for (times, expected) in [
             ("02:30 02:45", "11"),
             ("00:00 01:30 02:00 03:30", "1111"),
+            ("01:50 02:00 02:10 02:20 02:30 02:40 02:50 03:00", "11111111"),
+            ("00:00 01:00 02:00 03:00 04:00", "11111"),
             ("01:00 01:05 02:00 02:05 02:00 02:05 03:00", "1111111"),
             ("01:58 02:00 02:10 02:05 02:06", "11111"),
             ("00:00 00:00 01:00 01:00 02:00 02:00 02:00 02:00 03:00", "111111111"),
@@ -422,7 +461,7 @@ mod tests {
         let (mut kept, mut marks) = (Vec::new(), String::new());
         for time in times {
             // Each bucket is taken by a run of its own.
-            let (mut changes, mut bucket) = (berlin(None).after(&kept), bucket(time));
+            let (mut changes, mut bucket) = (berlin(None).after(&kept, true), bucket(time));
             changes.mark(&mut bucket);
             kept = std::mem::take(&mut bucket.metadata.station_clocks);
             assert_eq!(kept.len(), 1);

@@ -140,7 +140,7 @@ impl<'i> SourceParts<'i> {
         let Some(section) = &self.section else { return Ok(()) };
         section.topic.as_ref().map_or(Ok(()), |topic| check_topic(plan, topic))?;
         section.collect.as_ref().map_or(Ok(()), |collect| check_collect(plan, collect))?;
-        check_inner(plan, section.value.as_ref(), section.rows.as_ref())?;
+        check_inner(plan, section.topic.as_ref(), section.value.as_ref(), section.rows.as_ref())?;
         section.connections.as_ref().map_or(Ok(()), |connections| check_connections(plan, dataflow, connections))
     }
 }

@@ -55,14 +55,20 @@ pub(super) fn check_collect(source: &SourcePlan, collect: &Spanned<Milliseconds>
 /// Refuses a place of the value in payloads that no topic names a column for, and keys that are values of no column.
 pub(super) fn check_inner(
     source: &SourcePlan,
+    topic: Option<&Spanned<TopicPattern>>,
     value: Option<&Spanned<String>>,
     rows: Option<&Spanned<String>>,
 ) -> Result<(), SpannedError> {
     let framing = &source.settings.framing;
-    if let Some(value) = value
-        && !framing.topic.as_ref().is_some_and(|pattern| pattern.names_column())
-    {
+    let names_column = framing.topic.as_ref().is_some_and(|pattern| pattern.names_column());
+    if let Some(value) = value.filter(|_| !names_column) {
         return Err(Wrong::ValueWithoutColumn.at(value.span()));
+    }
+    if let Some(rows) = rows.filter(|_| names_column) {
+        return Err(Wrong::RowsWithColumn.at(rows.span()));
+    }
+    if let Some(topic) = topic.filter(|_| names_column && !["auto", "json", "value"].contains(&framing.format.name)) {
+        return Err(Wrong::FormatWithColumn(framing.format.name).at(topic.span()));
     }
     let (SchemaChoice::Known { schema, .. }, Some(rows)) = (&source.schema, rows) else { return Ok(()) };
     let mut named = framing.rows.iter().flat_map(InnerRows::key_columns);
@@ -131,6 +137,9 @@ mod tests {
         assert_eq!(source(&format!("{topic}\nvalue = \"val\"")), None);
         assert!(source("value = \"val\"").unwrap().contains("value without {column}"));
         assert!(source(&format!("{topic}\nvalue = \"a..b\"")).unwrap().contains("is no path"));
+        assert!(source(&format!("{topic}\nrows = \"a\"")).unwrap().contains("rows beside {column}"));
+        assert!(source(&format!("{topic}\nformat = \"cbor\"")).unwrap().contains("format = \"cbor\" beside {column}"));
+        assert_eq!(source(&format!("{topic}\nformat = \"value\"")), None);
         for rows in ["a.b", ".", "a.{station}", "{station}"] {
             assert_eq!(source(&format!("rows = {rows:?}")), None, "{rows}");
         }

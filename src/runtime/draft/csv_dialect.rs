@@ -49,6 +49,7 @@ impl CsvDialect {
         };
         let has_units =
             named && behind().next().is_some_and(|line| units_line::is_units(line, header, separator, &framing));
+        let has_processes = behind().nth(1).is_some_and(|line| units_line::is_processes(line, separator));
         let mut decimal = DecimalSearch::beside(separator);
         let cells = behind().take(MOST_ROWS).flat_map(|line| csv::cells_by(line, separator));
         cells.for_each(|cell| decimal.observe_cell(&cell));
@@ -56,7 +57,7 @@ impl CsvDialect {
             separator: (separator != b',').then_some(separator),
             decimal: decimal.found(),
             skip: u32::try_from(start.skip).ok().filter(|skip| *skip > 0 && named && start.header == HeaderLine::Whole),
-            skip_after_header: has_units.then_some(1),
+            skip_after_header: has_units.then_some(if has_processes { 2 } else { 1 }),
             // Of comments that are given none is the header.
             comment: start.comments.filter(|_| start.header != HeaderLine::Commented).map(|_| b'#'),
             encoding,
