@@ -541,7 +541,8 @@ def check_pipeline(program, number):
 def on_an_edge(model, fresh):
     """Rows with a value that boosted trees split within its own rounding: two sums that are equal but for that were two."""
     edge = np.zeros(len(fresh), dtype=bool)
-    last = model[-1]
+    # A model alone takes the rows as they are, and so does rowmill.
+    last = model[-1] if hasattr(model, "steps") else None
     if hasattr(last, "_predictors"):
         values = np.asarray(model[:-1].transform(fresh), dtype=float)
         nodes = [node for trees in last._predictors for tree in trees for node in tree.nodes if not node["is_leaf"]]
