@@ -218,7 +218,8 @@ fn csv_records(text: &str, framing: &Framing, mut f: impl FnMut(Row<'_>), tell: 
         }
     }
     let first = header.map(str::to_lowercase);
-    let mut written = first.clone();
+    // The last header, where another one came.
+    let mut written: Option<String> = None;
     let mut names = header.map(|header| column_names::adopted(header, separator, framing));
     names.iter().for_each(|names| pass_over_units(&mut records, names, separator, framing, tell));
     let mut line = Header::next_line();

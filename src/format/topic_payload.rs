@@ -30,9 +30,13 @@ impl UnknownNames {
         }
     }
 
-    fn tell_of_keys(&mut self, keys: impl Iterator<Item = String>, topic: &str) {
-        let new: Vec<String> = keys.filter(|key| !self.keys.contains(key)).collect();
-        if !new.is_empty() && self.keys.len() < MOST_TOLD {
+    fn tell_of_keys(&mut self, payload: &[u8], topic: &str, is_foreign: impl Fn(&str) -> bool) {
+        if self.keys.len() >= MOST_TOLD {
+            return;
+        }
+        let mut new = json_cursor::keys(payload);
+        new.retain(|key| !self.keys.contains(key) && is_foreign(key));
+        if !new.is_empty() {
             let shown = new.join(", ");
             tracing::warn!(
                 "{topic}: keys without a column beside the value: {shown}; name them in [schema], or say nothing of them: \
@@ -133,8 +137,8 @@ fn beside(
     let (Some(path), Some(schema)) = (&framing.value, &framing.columns) else { return Vec::new() };
     let decoding = &framing.decoding;
     if decoding.unknown_keys == UnknownKeys::Warn {
-        let is_foreign = |key: &String| !path.begins_with(key) && !decoding.leads_to_column(schema, key);
-        unknown.tell_of_keys(json_cursor::keys(payload).into_iter().filter(is_foreign), topic);
+        let is_foreign = |key: &str| !path.begins_with(key) && !decoding.leads_to_column(schema, key);
+        unknown.tell_of_keys(payload, topic, is_foreign);
     }
     let own = decoding.place(schema, name);
     let others = schema.columns().iter().enumerate().filter(|(place, _)| Some(*place) != own);

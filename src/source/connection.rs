@@ -67,10 +67,9 @@ impl Source {
         let mut output = SourceOutput { buckets: Some(feeder), waker, stop: stop.clone(), acknowledge: None };
         let (subscribes, is_live) = (matches!(url, SourceUrl::Mqtt(_)), settings.is_live());
         let clock_changes = ClockChanges::of(&settings.framing);
-        let has_session = settings.endpoint.as_ref().is_some_and(|endpoint| endpoint.client_id.is_some());
         let clock_changes = clock_changes.map(|changes| match url {
             // What was taken does not come again: a later run goes on with what is known of stations.
-            SourceUrl::Mqtt(_) => changes.after(&position.station_clocks, has_session),
+            SourceUrl::Mqtt(_) => changes.after(&position.station_clocks, settings.is_persistent()),
             SourceUrl::Custom(_) => changes.of_one_topic().after(&position.station_clocks, true),
             _ => changes,
         });

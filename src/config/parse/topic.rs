@@ -52,7 +52,8 @@ pub(super) fn check_collect(source: &SourcePlan, collect: &Spanned<Milliseconds>
     Ok(())
 }
 
-/// Refuses a place of the value in payloads that no topic names a column for, and keys that are values of no column.
+/// Refuses a place of the value in payloads that no topic names a column for, rows and other formats where one does, and
+/// keys that are values of no column.
 pub(super) fn check_inner(
     source: &SourcePlan,
     topic: Option<&Spanned<TopicPattern>>,
