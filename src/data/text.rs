@@ -22,6 +22,7 @@ impl TextColumn {
     }
 
     /// Appends a value; `None` is missing.
+    #[inline]
     pub fn push(&mut self, value: Option<&str>) {
         self.bytes.push_str(value.unwrap_or_default());
         self.ends.push(self.bytes.len());

@@ -67,6 +67,7 @@ impl ColumnBuilder {
         self.ids.len()
     }
 
+    #[inline]
     pub fn set_number(&mut self, slot: usize, x: f64) {
         let filled = self.filled();
         self.numbers[slot * self.rows + filled] = x;

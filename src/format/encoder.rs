@@ -125,6 +125,7 @@ impl Encoder {
     fn json_lines(&self, message: &Message) -> Vec<u8> {
         let mut out = spare_lines();
         out.reserve(message.rows() * (24 + 20 * self.keys.len()));
+        let (numbers, rows) = (message.flat(), message.rows());
         for (row, id) in message.ids.iter().enumerate() {
             out.extend_from_slice(b"{\"message\":");
             push_integer(&mut out, message.epoch);
@@ -133,7 +134,7 @@ impl Encoder {
             for (column, key) in self.schema.columns().iter().zip(&self.keys) {
                 out.extend_from_slice(key.as_bytes());
                 match column.kind {
-                    Kind::Number => match message.column(column.slot)[row] {
+                    Kind::Number => match numbers[column.slot * rows + row] {
                         x if x.is_finite() => push_finite(&mut out, x),
                         x => self.push_special(&mut out, x, &column.name),
                     },
@@ -148,6 +149,7 @@ impl Encoder {
     fn csv_lines(&self, message: &Message) -> Vec<u8> {
         let mut out = spare_lines();
         out.reserve(message.rows() * (12 + 12 * self.keys.len()));
+        let (numbers, rows) = (message.flat(), message.rows());
         for (row, id) in message.ids.iter().enumerate() {
             push_integer(&mut out, message.epoch);
             out.push(b',');
@@ -155,7 +157,7 @@ impl Encoder {
             for column in self.schema.columns() {
                 out.push(b',');
                 match column.kind {
-                    Kind::Number => match message.column(column.slot)[row] {
+                    Kind::Number => match numbers[column.slot * rows + row] {
                         x if x.is_finite() => push_finite(&mut out, x),
                         x => self.push_special(&mut out, x, &column.name),
                     },

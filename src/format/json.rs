@@ -220,7 +220,7 @@ fn fill(column: &Column, cell: JsonCell<'_>, table: &mut ColumnBuilder) -> Resul
     Ok(())
 }
 
-#[inline]
+#[inline(always)]
 fn number(cell: &JsonCell<'_>) -> f64 {
     match cell {
         JsonCell::Number(number) => number.value(),
