@@ -10,18 +10,17 @@ sinks so has a file beside the table.
 import argparse
 import collections
 import csv
-import os
 import random
 import shutil
 import signal
-import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
 
-from mill import Mill, children
-from mosquitto import Mosquitto, free_port, wait_until
+from database import Postgres
+from mill import Mill
+from mosquitto import Mosquitto, wait_until
 from station import Publish, Station
 
 ROWS_A_PUBLISH = 200
@@ -50,52 +49,6 @@ table = "rows"
 FILE = """[[sink]]
 url = "rows.csv"
 """
-
-
-class Postgres:
-    """A cluster of its own, run by the user of Debian's package where this is root."""
-
-    def __init__(self, directory):
-        versions = sorted(Path("/usr/lib/postgresql").iterdir(), key=lambda path: int(path.name))
-        self.programs, self.directory, self.port = versions[-1] / "bin", directory, free_port()
-        directory.mkdir()
-        root = os.getuid() == 0
-        self.user = {"user": "postgres", "group": "postgres", "extra_groups": []} if root else {}
-        if root:
-            shutil.chown(directory, "postgres", "postgres")
-        self.data = directory / "data"
-        make = [self.programs / "initdb", "-U", "owner", "--auth=trust", "--no-sync", "-D", self.data]
-        subprocess.run(make, check=True, stdout=subprocess.DEVNULL, cwd=directory, **self.user)
-        self.process = None
-        self.start()
-
-    def start(self):
-        command = [self.programs / "postgres", "-D", self.data, "-p", str(self.port)]
-        for setting in ("fsync=off", "listen_addresses=127.0.0.1", "unix_socket_directories="):
-            command += ["-c", setting]
-
-        def answers():
-            if self.process is None or self.process.poll() is not None:
-                with open(self.directory / "log", "ab") as log:
-                    self.process = subprocess.Popen(command, stdout=log, stderr=log, cwd=self.directory, **self.user)
-            return self.ask("SELECT 1") == "1"
-
-        wait_until("the database answers", answers, 120)
-
-    def kill(self):
-        """The server and all its processes."""
-        pids = [self.process.pid, *children(self.process.pid)]
-        for pid in pids:
-            try:
-                os.kill(pid, signal.SIGKILL)
-            except ProcessLookupError:
-                pass
-        self.process.wait()
-
-    def ask(self, sql):
-        command = ["psql", "-h", "127.0.0.1", "-p", str(self.port), "-U", "owner", "-d", "postgres", "-XAtqc", sql]
-        answer = subprocess.run(command, capture_output=True, text=True)
-        return answer.stdout.strip() if answer.returncode == 0 else None
 
 
 def file_problem(path, rows):
