@@ -15,6 +15,8 @@ pub enum WriteAnswer {
     TooLarge { reason: String },
     /// Later the server may take them; not before `after`, where it says so.
     Later { reason: String, after: Option<Duration> },
+    /// The server fails at them: it is ill, or one of them makes it fail.
+    Failed { reason: String },
     /// The server will not take them until somebody changes something.
     Lasting { reason: String },
 }
@@ -27,6 +29,7 @@ impl WriteAnswer {
             400 | 422 if names_no_database(&reason) => WriteAnswer::Lasting { reason },
             400 | 422 => WriteAnswer::Refused { dropped: dropped(&reason), reason },
             413 => WriteAnswer::TooLarge { reason },
+            500 if answer.retry_after.is_none() => WriteAnswer::Failed { reason },
             408 | 425 | 429 | 500 | 502..=504 | 506..=599 => {
                 WriteAnswer::Later { reason, after: answer.retry_after.as_deref().and_then(retry_after) }
             }
@@ -145,7 +148,10 @@ mod tests {
         let at = jiff::Timestamp::now() + Duration::from_secs(100);
         let date = at.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string();
         assert!((90..=100).contains(&after(&date).unwrap().as_secs()), "{date}");
-        for status in [408, 429, 500, 502, 503, 504] {
+        assert_eq!(of(500, "{\"error\":\"panic\"}"), WriteAnswer::Failed { reason: "panic (500)".into() });
+        let busy = HttpAnswer { status: 500, retry_after: Some("7".into()), location: None, body: String::new() };
+        assert!(matches!(WriteAnswer::of(&busy), WriteAnswer::Later { after: Some(_), .. }));
+        for status in [408, 429, 502, 503, 504] {
             assert!(matches!(of(status, ""), WriteAnswer::Later { after: None, .. }), "{status}");
         }
     }

@@ -49,6 +49,13 @@ impl PointLines {
         &self.places[lines]
     }
 
+    /// A line's measurement and tags.
+    pub fn series(&self, line: usize) -> &[u8] {
+        let line = self.bytes(line..line + 1);
+        let is_end = |place: &usize| line[*place] == b' ' && !line[..*place].ends_with(b"\\");
+        &line[..(0..line.len()).find(is_end).unwrap_or(line.len())]
+    }
+
     /// The bytes of lines.
     pub fn bytes(&self, lines: Range<usize>) -> &[u8] {
         let end = |lines: usize| lines.checked_sub(1).map_or(0, |last| self.ends[last]);

@@ -120,6 +120,12 @@ impl PointQueue {
         taken
     }
 
+    /// For the sender: a copy of the first row that waits behind those that it took last.
+    pub fn next_row(&self) -> Option<Message> {
+        let state = self.lock();
+        state.waiting.front().map(|message| message.take_rows(&[0]))
+    }
+
     /// For the sender: each row of the messages that it took last is taken, or among the refused.
     pub fn done(&self, messages: &[Message], refused: Vec<RefusedLine>) {
         let mut state = self.lock();
@@ -174,6 +180,7 @@ mod tests {
         assert!(queue.settle(late).is_err());
         let taken = queue.take(200);
         assert_eq!(taken.iter().map(|message| message.epoch).collect::<Vec<_>>(), [4, 5]);
+        assert_eq!(queue.next_row().map(|next| (next.epoch, next.rows())), Some((6, 1)));
         let refused = RefusedLine { line: Vec::new(), excess: None, reason: String::new() };
         queue.done(&taken, vec![refused.clone()]);
         assert_eq!((queue.refused(), queue.waits_from()), (vec![refused], Some(6)));

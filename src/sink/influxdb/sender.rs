@@ -1,7 +1,6 @@
-//! Sends results, in their order: again until the server takes them, in parts where it refuses some.
+//! Sends lines until the server has something to say about them, and waits while it is away.
 
 use std::io::Write;
-use std::ops::Range;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -12,42 +11,51 @@ use hyper::body::Bytes;
 use super::answer::WriteAnswer;
 use super::client::{HttpClient, NoAnswer};
 use super::point_layout::PointLayout;
-use super::point_lines::{PointLines, RowPlace};
+use super::point_lines::PointLines;
 use super::queue::PointQueue;
-use crate::data::{Message, Schema};
+use crate::data::Schema;
 use crate::format::{Encoder, Encoding, Infinity};
 use crate::mqtt::Backoff;
 use crate::sink::opening::Opening;
 use crate::sink::pause::pause;
-use crate::sink::{Deadline, Error, RefusedLine};
+use crate::sink::{Deadline, Error};
 
-/// The bytes of results that are sent at a time: some ten thousand points, as InfluxDB recommends.
-const REQUEST_BYTES: usize = 1 << 20;
 /// How often it is told that the server takes nothing.
 const TELL_INTERVAL: Duration = Duration::from_secs(60);
 /// The longest wait that a server may ask for.
 const LONGEST_RETRY_INTERVAL: Duration = Duration::from_secs(600);
 
-/// Sends results on a thread of its own.
+/// Sends lines to one address.
 pub struct PointSender {
     /// The address without its password.
     shown: String,
     client: HttpClient,
-    layout: PointLayout,
+    pub(super) layout: PointLayout,
     compresses: bool,
     /// Of rows that are refused.
-    encoder: Encoder,
-    queue: Arc<PointQueue>,
+    pub(super) encoder: Encoder,
+    pub(super) queue: Arc<PointQueue>,
     deadline: Deadline,
     backoff: Backoff,
     /// When it was last told that the server takes nothing, if it does not.
     told: Option<Instant>,
+    /// How often there was no answer, or one that asks to come later.
+    pub(super) outages: u64,
+    /// The line that the server took last; empty before the first one.
+    pub(super) taken: Vec<u8>,
 }
 
 /// What became of points.
-enum Sent {
+pub(super) enum Sent {
     Taken,
-    Refused { reason: String, all: bool },
+    Refused {
+        reason: String,
+        all: bool,
+    },
+    /// The server has answered with 500, as often as that was waited out.
+    Failed {
+        reason: String,
+    },
 }
 
 impl PointSender {
@@ -66,60 +74,44 @@ impl PointSender {
     ) -> Result<PointSender, Error> {
         let encoder = Encoder::new(Arc::new(schema.clone()), Encoding::JsonLines).with_infinity(Infinity::Text);
         let (deadline, backoff) = (opening.deadline.clone(), Backoff::default());
+        let (told, outages, taken) = (None, 0, Vec::new());
         let mut sender =
-            PointSender { shown, client, layout, compresses, encoder, queue, deadline, backoff, told: None };
+            PointSender { shown, client, layout, compresses, encoder, queue, deadline, backoff, told, outages, taken };
         let (since, deadline) = (Instant::now(), &opening.deadline);
         let late = || opening.connect_timeout.is_some_and(|timeout| since.elapsed() > timeout);
         // Some servers refuse that there is no point: they take points here.
-        sender.post(&Bytes::new(), false, 0, || late() || deadline.is_stopped() || deadline.has_passed())?;
+        sender
+            .post(&Bytes::new(), false, 0, usize::MAX, || late() || deadline.is_stopped() || deadline.has_passed())?;
         Ok(sender)
     }
 
-    /// Sends what comes, until all is over.
-    pub fn run(mut self) {
-        loop {
-            let messages = self.queue.take(REQUEST_BYTES);
-            if messages.is_empty() {
-                return;
-            }
-            match self.send(&messages) {
-                Ok(refused) => self.queue.done(&messages, refused),
-                Err(error) => return self.queue.fail(error),
-            }
-        }
+    /// Sends lines, so many points, until there is an answer about them, or so many answers of 500 in a row.
+    pub(super) fn send(&mut self, lines: &[u8], points: usize, failures: usize) -> Result<Sent, Error> {
+        let body = self.body(lines);
+        let (queue, deadline) = (self.queue.clone(), self.deadline.clone());
+        self.post(&body, self.compresses, points, failures, || queue.is_over() || deadline.has_passed())
     }
 
-    /// Sends messages; what the server refuses of them.
-    fn send(&mut self, messages: &[Message]) -> Result<Vec<RefusedLine>, Error> {
-        let (lines, unwritable) = PointLines::encode(messages, &self.layout);
-        let refuse = |encoder: &Encoder, (message, row): RowPlace, reason: String| {
-            let line = encoder.encode(messages[message].take_rows(&[row])).into_lines().unwrap_or_default();
-            RefusedLine { line, excess: None, reason }
-        };
-        let unwritable = unwritable.into_iter().map(|(place, reason)| refuse(&self.encoder, place, reason));
-        let mut refused: Vec<RefusedLine> = unwritable.collect();
-        let mut ranges: Vec<Range<usize>> = std::iter::once(0..lines.len()).collect();
-        while let Some(range) = ranges.pop() {
-            if range.is_empty() {
-                continue;
-            }
-            let body = self.body(lines.bytes(range.clone()));
-            let (queue, deadline) = (self.queue.clone(), self.deadline.clone());
-            match self.post(&body, self.compresses, range.len(), || queue.is_over() || deadline.has_passed())? {
-                Sent::Taken => {}
-                Sent::Refused { reason, all } if all || range.len() == 1 => {
-                    let reason = format!("the server refuses it: {reason}");
-                    let places = lines.places(range).iter();
-                    refused.extend(places.map(|place| refuse(&self.encoder, *place, reason.clone())));
-                }
-                // Those that are good are taken now, or again.
-                Sent::Refused { .. } => {
-                    let middle = range.start + range.len() / 2;
-                    ranges.extend([middle..range.end, range.start..middle]);
-                }
-            }
+    /// The line of the next row that waits, if it can be one.
+    pub(super) fn next_line(&self) -> Option<Vec<u8>> {
+        let (lines, _) = PointLines::encode(&[self.queue.next_row()?], &self.layout);
+        (lines.len() == 1).then(|| lines.bytes(0..1).to_vec())
+    }
+
+    /// Waits before the next trial.
+    pub(super) fn pause(&mut self, wait: Duration) -> Result<(), Error> {
+        let (queue, deadline) = (self.queue.clone(), self.deadline.clone());
+        self.queue.progress.beat();
+        if pause(wait, || queue.is_over() || deadline.has_passed()) {
+            return Ok(());
         }
-        Ok(refused)
+        Err(self.failed("the server fails at rows, and the run ends".into()))
+    }
+
+    /// Tells that rows become dead letters for which the server fails.
+    pub(super) fn tell_fault(&self, rows: usize, reason: &str) {
+        let shown = &self.shown;
+        tracing::warn!("{shown}: {reason}: the server fails at {rows} rows and takes others: they are dead letters");
     }
 
     fn body(&self, lines: &[u8]) -> Bytes {
@@ -131,14 +123,16 @@ impl PointSender {
         encoder.finish().expect("a Vec takes everything").into()
     }
 
-    /// Sends so many points until there is an answer about them.
+    /// Sends so many points until there is an answer about them, or so many answers of 500 in a row.
     fn post(
         &mut self,
         body: &Bytes,
         is_compressed: bool,
         points: usize,
+        failures: usize,
         over: impl Fn() -> bool,
     ) -> Result<Sent, Error> {
+        let mut failed = 0;
         loop {
             let answer = self.client.post(body.clone(), is_compressed, &over);
             // Whoever looks for the server is not stuck.
@@ -159,8 +153,21 @@ impl PointSender {
                 Ok(WriteAnswer::Lasting { reason }) => return Err(self.failed(reason)),
                 Err(NoAnswer::Tls(reason)) => return Err(self.failed(reason)),
                 Err(NoAnswer::Over) => return Err(self.failed("the server has not answered in time".into())),
-                Ok(WriteAnswer::Later { reason, after }) => (reason, after),
-                Err(NoAnswer::Absent(reason)) => (reason, None),
+                Ok(WriteAnswer::Failed { reason }) => {
+                    failed += 1;
+                    if failed >= failures {
+                        return Ok(Sent::Failed { reason });
+                    }
+                    (reason, None)
+                }
+                Ok(WriteAnswer::Later { reason, after }) => {
+                    (self.outages, failed) = (self.outages + 1, 0);
+                    (reason, after)
+                }
+                Err(NoAnswer::Absent(reason)) => {
+                    (self.outages, failed) = (self.outages + 1, 0);
+                    (reason, None)
+                }
             };
             if self.told.is_none_or(|told| told.elapsed() >= TELL_INTERVAL) {
                 tracing::warn!("{}: {reason}: the source waits until the server takes results", self.shown);

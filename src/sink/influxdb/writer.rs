@@ -7,6 +7,7 @@ use super::client::HttpClient;
 use super::point_layout::PointLayout;
 use super::queue::PointQueue;
 use super::sender::PointSender;
+use super::sending;
 use crate::data::{Message, Schema};
 use crate::sink::opening::Opening;
 use crate::sink::{Deadline, Error, RefusedLine, Sink, SinkProgress, Takes};
@@ -34,7 +35,7 @@ impl PointWriter {
     ) -> Result<PointWriter, Error> {
         let queue = Arc::new(PointQueue::default());
         let sender = PointSender::start(shown.clone(), client, layout, compresses, schema, queue.clone(), opening)?;
-        let thread = std::thread::Builder::new().name("influxdb-sink".into()).spawn(move || sender.run());
+        let thread = std::thread::Builder::new().name("influxdb-sink".into()).spawn(move || sending::run(sender));
         let sender = Some(thread.expect("a thread can be started"));
         Ok(PointWriter { shown, queue, deadline: opening.deadline.clone(), sender })
     }
@@ -250,6 +251,81 @@ mod tests {
         sink.write(message(11, 0..1000).take_rows(&bad)).unwrap();
         sink.sync().unwrap();
         assert_eq!((sink.refused().len(), server.requests().len() - before), (100, 1));
+    }
+
+    /// The numbers of what became dead letters.
+    fn dead(sink: &mut Box<dyn Takes<Message>>) -> Vec<u64> {
+        let row = |refused: &RefusedLine| LinePosition::of(&refused.line).unwrap().row;
+        let mut rows: Vec<u64> = sink.refused().iter().map(row).collect();
+        rows.sort_unstable();
+        rows
+    }
+
+    /// A server that fails at some rows, and takes others: those rows alone are dead letters.
+    #[test]
+    fn rows_at_which_a_server_fails_are_found_and_the_others_are_taken() {
+        let taken = Arc::new(Mutex::new(BTreeSet::new()));
+        let noted = taken.clone();
+        let server = PlayedServer::start(move |request| {
+            if request.body.contains("bad") {
+                return answer("500 Internal Server Error", "{\"error\":\"index out of range\"}");
+            }
+            noted.lock().unwrap().extend(numbers(&request.body));
+            TAKEN.into()
+        });
+        let url = format!("http://127.0.0.1:{}/write?db=w", server.port);
+        let mut sink = open(&url, "").0.unwrap();
+        // Alone before all others: those that come behind it show that the server works.
+        sink.write(message(0, 3..4)).unwrap();
+        sink.write(message(1, 100..200)).unwrap();
+        sink.sync().unwrap();
+        assert!(taken.lock().unwrap().iter().copied().eq((100..200).filter(|n| n % 10 != 3)));
+        let refused = sink.refused();
+        assert!(refused.iter().all(|line| line.reason.contains("takes other rows meanwhile: index out of range")));
+        assert_eq!(refused.len(), 11);
+        sink.write(message(2, 203..204)).unwrap();
+        sink.sync().unwrap();
+        assert_eq!((dead(&mut sink), sink.waits_from()), (vec![203], None), "alone behind others");
+        // More of them in front than may fail before one is taken.
+        let bad: Vec<usize> = (0..300).filter(|row| row % 10 == 3).chain([300]).collect();
+        sink.write(message(3, 300..601).take_rows(&bad)).unwrap();
+        sink.sync().unwrap();
+        assert_eq!(dead(&mut sink).len(), 30);
+        assert!(taken.lock().unwrap().contains(&600));
+    }
+
+    /// A server that is ill fails at all rows, or at some for a while: no row is lost.
+    #[test]
+    fn an_ill_server_costs_no_row() {
+        let taken = Arc::new(Mutex::new(BTreeSet::new()));
+        let (noted, mut alone, mut ill) = (taken.clone(), 0, 0);
+        let server = PlayedServer::start(move |request| {
+            let has_bad = request.body.contains("bad");
+            alone += usize::from(has_bad && request.body.lines().count() == 1);
+            let failing = match (alone, ill) {
+                // All ten are found, and half of them tried once: others are taken, as where a node of several is away.
+                (..15, _) => has_bad,
+                // Then all fail.
+                (_, ..5) => true,
+                _ => false,
+            };
+            ill += usize::from(alone >= 15);
+            if failing {
+                return answer("500 Internal Server Error", "ill");
+            }
+            // In the end it says so itself.
+            if has_bad && ill < 8 {
+                return answer("503 Service Unavailable", "");
+            }
+            noted.lock().unwrap().extend(numbers(&request.body));
+            TAKEN.into()
+        });
+        let url = format!("http://127.0.0.1:{}/write?db=w", server.port);
+        let mut sink = open(&url, "").0.unwrap();
+        sink.write(message(0, 0..100)).unwrap();
+        sink.sync().unwrap();
+        assert_eq!((dead(&mut sink), sink.waits_from()), (Vec::new(), None));
+        assert!(taken.lock().unwrap().iter().copied().eq(0..100));
     }
 
     #[test]
