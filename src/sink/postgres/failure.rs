@@ -13,6 +13,8 @@ pub enum DatabaseFailure {
     Absent,
     /// It refuses values of a row.
     Row,
+    /// It has failed at rows: at one of them where it takes others, or at all.
+    Internal,
     /// It will not work until somebody changes something.
     Lasting,
 }
@@ -32,6 +34,8 @@ fn of_code(code: &str) -> DatabaseFailure {
         ("08" | "53" | "57" | "58" | "40", _) | (_, "55P03" | "25006" | "25P03" | "25P04") => DatabaseFailure::Absent,
         // Data and cardinality exceptions, violated constraints, exceptions of triggers, checks of views, limits.
         ("09" | "21" | "22" | "23" | "27" | "38" | "39" | "44" | "54" | "P0", _) => DatabaseFailure::Row,
+        // Extensions say it of values that they did not foresee. The other codes of the class are of damaged files.
+        (_, "XX000") => DatabaseFailure::Internal,
         _ => DatabaseFailure::Lasting,
     }
 }
@@ -83,6 +87,8 @@ mod tests {
             ("22003", DatabaseFailure::Row),
             ("23505", DatabaseFailure::Row),
             ("P0001", DatabaseFailure::Row),
+            ("XX000", DatabaseFailure::Internal),
+            ("XX001", DatabaseFailure::Lasting),
             ("28P01", DatabaseFailure::Lasting),
             ("3D000", DatabaseFailure::Lasting),
             ("42P01", DatabaseFailure::Lasting),

@@ -1,7 +1,7 @@
 //! The table of the runs' progress, which stands beside the table of the rows and changes in the same transactions.
 
 use postgres::types::ToSql;
-use postgres::{Client, Error, Row};
+use postgres::{Client, Error, Row, Statement};
 
 use super::name::TableName;
 use crate::sink::{LastTransaction, TransactionProgress};
@@ -96,6 +96,18 @@ impl ProgressTable {
         Ok(client.query_opt(&sql, &[dataflow, sink, source, &run])?.map(|row| row.get(0)))
     }
 
+    /// What [`ProgressTable::store`] says.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub fn prepare(&self, client: &mut Client) -> Result<Statement, Error> {
+        client.prepare(&format!(
+            "UPDATE {} SET transactions = transactions + 1, next_row = $5, beginning_bytes = $6, beginning = $7, change = \
+             $8, written = now() WHERE {OF_KEY} AND run = $4 AND transactions = $9",
+            self.table
+        ))
+    }
+
     /// Stores progress in the transaction that is open, behind so many `transactions`; false if the row is not as this
     /// run has left it.
     ///
@@ -104,21 +116,18 @@ impl ProgressTable {
     pub fn store(
         &self,
         client: &mut Client,
+        statement: &Statement,
         run: &str,
         transactions: i64,
         progress: &TransactionProgress,
         beginning: Option<&(i64, String)>,
     ) -> Result<bool, Error> {
-        let ([dataflow, sink, source], table) = (&self.key, &self.table);
+        let [dataflow, sink, source] = &self.key;
         let (next_row, change) = (progress.next_row as i64, &progress.change);
         let (bytes, hash) = (beginning.map(|(bytes, _)| *bytes), beginning.map(|(_, hash)| hash.as_str()));
-        let sql = format!(
-            "UPDATE {table} SET transactions = transactions + 1, next_row = $5, beginning_bytes = $6, beginning = $7, \
-             change = $8, written = now() WHERE {OF_KEY} AND run = $4 AND transactions = $9"
-        );
         let values: [&(dyn ToSql + Sync); 9] =
             [dataflow, sink, source, &run, &next_row, &bytes, &hash, change, &transactions];
-        let stored = client.execute(&sql, &values)?;
+        let stored = client.execute(statement, &values)?;
         Ok(stored == 1)
     }
 }

@@ -7,7 +7,7 @@ use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
-use postgres::Client;
+use postgres::{Client, Statement};
 
 use super::connection::Database;
 use super::failure::{DatabaseFailure, line_of_copy, words};
@@ -25,6 +25,9 @@ use crate::sink::{Deadline, Error, Existing, RefusedLine, Sink, SinkProgress, Ta
 
 /// So many bytes of results wait before the next transaction should come.
 const FULL: usize = 32 << 20;
+
+/// So many rows may fail with an internal error before the first one that is taken.
+const MOST_FAILED: usize = 8;
 
 /// Writes rows to a table.
 pub struct TableWriter {
@@ -61,7 +64,19 @@ pub struct TableWriter {
 struct OpenTable {
     client: Client,
     target: TableTarget,
+    /// What each transaction says, prepared once: the table's COPY, and to store progress.
+    copy: Statement,
+    store: Statement,
 }
+
+impl OpenTable {
+    fn prepare(client: &mut Client, target: &TableTarget, progress: &ProgressTable) -> PreparedStatements {
+        Ok((client.prepare(&target.copy)?, progress.prepare(client)?))
+    }
+}
+
+/// The table's COPY, and to store progress.
+type PreparedStatements = Result<(Statement, Statement), postgres::Error>;
 
 /// Why a transaction did not come about.
 enum TransactionTrouble {
@@ -87,9 +102,11 @@ impl TableWriter {
         let source = if begins_again { origin.source.as_str() } else { "" };
         let progress_table = ProgressTable::of(&settings.table, &origin.dataflow, source);
         let run = format!("{:016x}", rand::random::<u64>());
-        let (client, (target, stored)) = database.begin(opening, |client| {
+        let (client, (target, stored, (copy, store))) = database.begin(opening, |client| {
             let target = TableTarget::open(client, settings, schema, origin.time.as_deref())?;
-            Ok((target, progress_table.take_over(client, &run)?))
+            let stored = progress_table.take_over(client, &run)?;
+            let statements = OpenTable::prepare(client, &target, &progress_table)?;
+            Ok((target, stored, statements))
         })?;
         let beginning = origin.file.as_deref().filter(|_| begins_again).and_then(beginning);
         let passes_over = matches!(opening.existing, Existing::Rerun { repeats: true, fresh: false });
@@ -103,7 +120,7 @@ impl TableWriter {
             run,
             beginning,
             skip_before,
-            connection: Some(OpenTable { client, target }),
+            connection: Some(OpenTable { client, target, copy, store }),
             waiting: VecDeque::new(),
             bytes: 0,
             rows: 0,
@@ -130,8 +147,12 @@ impl TableWriter {
         self.connection = None;
         let mut client = self.database.again(&self.deadline, &self.progress)?;
         let opened = TableTarget::open(&mut client, &self.settings, &self.schema, self.origin.time.as_deref());
-        match opened {
-            Ok(target) => self.connection = Some(OpenTable { client, target }),
+        let prepared = opened.and_then(|target| {
+            let statements = OpenTable::prepare(&mut client, &target, &self.progress_table)?;
+            Ok((target, statements))
+        });
+        match prepared {
+            Ok((target, (copy, store))) => self.connection = Some(OpenTable { client, target, copy, store }),
             Err(TableProblem::Database(error)) if DatabaseFailure::of(&error) == DatabaseFailure::Absent => {
                 self.wait(&words(&error))?;
             }
@@ -163,23 +184,24 @@ impl TableWriter {
 
     /// Opens a transaction with the rows of the first `count` messages that wait.
     fn transact(&mut self, count: usize) -> Result<(), TransactionTrouble> {
-        let Some(OpenTable { mut client, target }) = self.connection.take() else {
+        let Some(mut connection) = self.connection.take() else {
             return Err(TransactionTrouble::Absent("the connection is lost".into()));
         };
         let (waiting, left_out) = (&self.waiting, &self.left_out);
         let is_left_out = |message: &Message, row: usize| {
             !left_out.is_empty() && left_out.contains(&(message.epoch, message.ids[row]))
         };
+        let target = &connection.target;
         let (rows, unwritable) =
             CopyRows::encode(waiting.range(..count), &target.columns, target.staged.is_some(), is_left_out);
         for UnwritableRow { place: (message, row), reason } in unwritable {
             self.refuse(message, row, reason);
         }
-        let entered = self.enter(&mut client, &target, &rows);
+        let entered = self.enter(&mut connection, &rows);
         let lasting = matches!(entered, Err(ref error) if DatabaseFailure::of(error) != DatabaseFailure::Absent);
         match entered {
             Ok(()) => {
-                self.connection = Some(OpenTable { client, target });
+                self.connection = Some(connection);
                 Ok(())
             }
             Err(error) if lasting => Err(TransactionTrouble::Failed(self.database.failed(&error))),
@@ -187,31 +209,49 @@ impl TableWriter {
         }
     }
 
-    /// Begins a transaction with these rows; those that the database does not take are refused, one by one.
-    fn enter(&mut self, client: &mut Client, target: &TableTarget, rows: &CopyRows) -> Result<(), postgres::Error> {
-        client.batch_execute("BEGIN; SET CONSTRAINTS ALL IMMEDIATE")?;
+    /// Begins a transaction with these rows; those that the database does not take are refused, one by one. So are those at
+    /// which it fails with an internal error, where it takes others in the same transaction.
+    fn enter(&mut self, connection: &mut OpenTable, rows: &CopyRows) -> Result<(), postgres::Error> {
+        let mut begin = "BEGIN; SET CONSTRAINTS ALL IMMEDIATE; SAVEPOINT rows";
+        if rows.len() == 0 {
+            return connection.client.batch_execute(begin);
+        }
         let mut ranges: Vec<_> = std::iter::once(0..rows.len()).collect();
-        let mut used = false;
+        let (mut used, mut taken, mut failed) = (false, 0, Vec::new());
         while let Some(range) = ranges.pop() {
             if range.is_empty() {
                 continue;
             }
-            client.batch_execute("SAVEPOINT rows")?;
-            let copied = copy(client, target, rows, range.clone(), std::mem::replace(&mut used, true));
+            connection.client.batch_execute(std::mem::replace(&mut begin, "RELEASE rows; SAVEPOINT rows"))?;
+            let copied = copy(connection, rows, range.clone(), std::mem::replace(&mut used, true));
             let Err(error) = copied else {
-                client.batch_execute("RELEASE rows")?;
+                taken += range.len();
                 continue;
             };
-            if DatabaseFailure::of(&error) != DatabaseFailure::Row {
+            let failure = DatabaseFailure::of(&error);
+            if !matches!(failure, DatabaseFailure::Row | DatabaseFailure::Internal) {
                 return Err(error);
             }
-            client.batch_execute("ROLLBACK TO rows; RELEASE rows")?;
+            connection.client.batch_execute("ROLLBACK TO rows")?;
+            if range.len() == 1 && failure == DatabaseFailure::Internal {
+                if taken == 0 && failed.len() == MOST_FAILED {
+                    return Err(error);
+                }
+                failed.push((rows.place(range.start), error));
+                continue;
+            }
             if range.len() == 1 {
                 let (message, row) = rows.place(range.start);
                 self.refuse(message, row, format!("the database refuses it: {}", words(&error)));
                 continue;
             }
             ranges.extend(parts(range, line_of_copy(&error)));
+        }
+        for ((message, row), error) in failed {
+            if taken == 0 {
+                return Err(error);
+            }
+            self.refuse(message, row, format!("the database fails at it, and takes others: {}", words(&error)));
         }
         Ok(())
     }
@@ -282,8 +322,7 @@ fn parts(range: Range<usize>, line: Option<usize>) -> Vec<Range<usize>> {
 
 /// Copies rows to the table, through the temporary one if there is one, which is emptied first if it was `used`.
 fn copy(
-    client: &mut Client,
-    target: &TableTarget,
+    OpenTable { client, target, copy, .. }: &mut OpenTable,
     rows: &CopyRows,
     range: Range<usize>,
     used: bool,
@@ -291,7 +330,7 @@ fn copy(
     if let Some(staged) = target.staged.as_ref().filter(|_| used) {
         client.batch_execute(&staged.clear)?;
     }
-    let mut writer = client.copy_in(&target.copy)?;
+    let mut writer = client.copy_in(copy)?;
     // An error of writing is that of the connection, or one that the database tells at the end.
     let written = rows.write(range, &mut writer);
     let finished = writer.finish();
@@ -392,10 +431,10 @@ impl Sink for TableWriter {
 
     fn commit(&mut self, progress: &TransactionProgress) -> Result<bool, Error> {
         let Some(count) = self.prepared.take() else { return Ok(false) };
-        let Some(OpenTable { client, .. }) = &mut self.connection else { return Ok(false) };
+        let Some(OpenTable { client, store, .. }) = &mut self.connection else { return Ok(false) };
         let progress = TransactionProgress { next_row: progress.next_row.max(self.skip_before), ..progress.clone() };
         let (table, beginning) = (&self.progress_table, self.beginning.as_ref());
-        let stored = table.store(client, &self.run, self.transactions, &progress, beginning);
+        let stored = table.store(client, store, &self.run, self.transactions, &progress, beginning);
         let committed = match stored {
             Ok(false) => {
                 let found = table.transactions(client, &self.run).unwrap_or_default();
