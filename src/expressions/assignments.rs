@@ -1,7 +1,7 @@
 //! Columns that expressions give, as `pandas.DataFrame.eval` assigns them.
 
 use super::check::{Names, Typed};
-use super::evaluate::{Blocks, RowBlock};
+use super::evaluate::{Blocks, ConstantBlocks, RowBlock};
 use super::syntax::{Expr, parse, target};
 use super::typed::{Condition, Needs, Number, Text};
 use super::{Constant, ExpressionError};
@@ -16,6 +16,8 @@ pub struct Assignments {
     /// How many number columns are appended.
     added: usize,
     needs: Needs,
+    /// The constants that passes of several operators take.
+    constants: Vec<f64>,
     /// The slots of the number columns that stay, in the order of the schema after it; `None` if all stay in place.
     order: Option<Vec<usize>>,
     /// What each text column of the schema after it holds; `None` if they stay in place.
@@ -57,6 +59,8 @@ impl Builder {
     fn finish(self, schema: &Schema) -> Assignments {
         let Builder { names, slots, numbers } = self;
         let needs = numbers.iter().fold(Needs::default(), |needs, (_, number)| needs.or(number.needs()));
+        let mut constants = Vec::new();
+        numbers.iter().for_each(|(_, number)| number.constants(&mut constants));
         let (mut order, mut texts, mut columns) = (Vec::new(), Vec::new(), Vec::new());
         for (name, value) in names.iter() {
             let kind = match value {
@@ -78,6 +82,7 @@ impl Builder {
             numbers,
             added: slots - schema.number_count(),
             needs,
+            constants,
             order: (!in_place).then_some(order),
             texts: (!texts_in_place).then_some(texts),
             after: Schema::new(columns),
@@ -138,12 +143,14 @@ impl Assignments {
     /// Adds and replaces the columns.
     pub fn apply(&self, message: &mut Message) {
         message.add_columns(self.added);
-        let mut blocks = Blocks::new(self.needs);
+        let mut blocks = Blocks::new(self.needs, message.rows());
+        let constants = ConstantBlocks::new(&self.constants, message.rows());
         let mut out: Scratch<f64> = Scratch::default();
         for (first, count) in RowBlock::blocks(message.rows()) {
             out.resize(count, 0.0);
             for (slot, number) in &self.numbers {
-                number.write(RowBlock { message: &*message, first, count }, &mut out, blocks.free());
+                let rows = RowBlock { message: &*message, first, count, constants: &constants };
+                number.write(rows, &mut out, blocks.free());
                 message.column_mut(*slot)[first..first + count].copy_from_slice(&out);
             }
         }
@@ -279,6 +286,40 @@ mod tests {
         ] {
             let error = Assignments::new(text, &schema()).expect_err(text);
             assert!(error.span == place && error.reason.contains(part), "{text}: {error:?}");
+        }
+    }
+
+    /// Passes of several operators round as one operator after the other does.
+    #[test]
+    fn passes_of_several_operators_round_each() {
+        let (a, b) = ([1.0, N, -3.0], [2.0, 0.0, -2.0]);
+        let operators: [(&str, fn(f64, f64) -> f64); 4] =
+            [("+", |a, b| a + b), ("-", |a, b| a - b), ("*", |a, b| a * b), ("/", |a, b| a / b)];
+        for (one, f) in operators {
+            for (two, g) in operators {
+                for (three, h) in operators {
+                    let text = format!(
+                        "l = (a {one} 0.1) {two} b\nr = b {two} (0.1 {one} a)\np = (a {one} 0.1) {two} (b {three} 0.3)\n\
+                         q = ((a {one} b) {two} 0.1 {two} a) {two} (b {three} (a {two} (0.1 {one} b)))"
+                    );
+                    let (shown, _) = evaluated(&text);
+                    let each = |name: &str, value: &dyn Fn(f64, f64) -> f64| {
+                        format!("{name}={:?}", a.iter().zip(b).map(|(a, b)| value(*a, b)).collect::<Vec<_>>())
+                    };
+                    // Python's own precedence, as the brackets leave it.
+                    let left = |a: f64, b: f64| {
+                        let inner = f(a, b);
+                        g(g(inner, 0.1), a)
+                    };
+                    let expected = [
+                        each("l", &|a, b| g(f(a, 0.1), b)),
+                        each("r", &|a, b| g(b, f(0.1, a))),
+                        each("p", &|a, b| g(f(a, 0.1), h(b, 0.3))),
+                        each("q", &|a, b| g(left(a, b), h(b, g(a, f(0.1, b))))),
+                    ];
+                    assert_eq!(shown[4..], expected, "{text}");
+                }
+            }
         }
     }
 }

@@ -2,14 +2,15 @@
 
 use multiversion::multiversion;
 
-use super::typed::{Arithmetic, CompareOp, Condition, Needs, Number, Text, UnaryFunction};
+use super::typed::{Arithmetic, CompareOp, Condition, Needs, Number, Pass, Text, UnaryFunction};
 use crate::data::Message;
 use crate::kernels::division::{floor_divide, floor_remainder};
 use crate::kernels::inverse_hyperbolic::{arccosh, arcsinh, arctanh};
 use crate::pool::Scratch;
 
-/// So many rows are evaluated at once: some blocks of them fit in the L1 cache.
-pub(super) const BLOCK: usize = 512;
+/// So many rows are evaluated at once: some blocks of them fit in the L1 cache. Blocks of 4096 bytes would all begin at
+/// the same place of a page, where a read waits for the write before it.
+pub(super) const BLOCK: usize = 256;
 
 /// Some consecutive rows of a message.
 #[derive(Clone, Copy)]
@@ -17,6 +18,30 @@ pub(super) struct RowBlock<'a> {
     pub message: &'a Message,
     pub first: usize,
     pub count: usize,
+    pub constants: &'a ConstantBlocks<'a>,
+}
+
+/// Constants that stand in blocks, so that a pass of several operators reads all its operands alike.
+pub(super) struct ConstantBlocks<'a> {
+    values: &'a [f64],
+    blocks: Scratch<f64>,
+    width: usize,
+}
+
+impl<'a> ConstantBlocks<'a> {
+    /// Blocks for a message of so many rows.
+    pub fn new(values: &'a [f64], rows: usize) -> ConstantBlocks<'a> {
+        let width = BLOCK.min(rows);
+        let mut blocks: Scratch<f64> = Scratch::default();
+        blocks.extend(values.iter().flat_map(|value| std::iter::repeat_n(*value, width)));
+        ConstantBlocks { values, blocks, width }
+    }
+
+    fn block(&self, value: f64, count: usize) -> &[f64] {
+        let place = self.values.iter().position(|other| other.to_bits() == value.to_bits());
+        let start = place.expect("each constant of such a pass has a block") * self.width;
+        &self.blocks[start..start + count]
+    }
 }
 
 impl<'a> RowBlock<'a> {
@@ -34,18 +59,20 @@ impl<'a> RowBlock<'a> {
 pub(super) struct Blocks {
     numbers: Scratch<f64>,
     flags: Scratch<bool>,
+    width: usize,
 }
 
 impl Blocks {
-    pub fn new(needs: Needs) -> Blocks {
-        let mut blocks = Blocks { numbers: Scratch::default(), flags: Scratch::default() };
-        blocks.numbers.resize(needs.numbers * BLOCK, 0.0);
-        blocks.flags.resize(needs.flags * BLOCK, false);
+    /// Blocks for a message of so many rows.
+    pub fn new(needs: Needs, rows: usize) -> Blocks {
+        let mut blocks = Blocks { numbers: Scratch::default(), flags: Scratch::default(), width: BLOCK.min(rows) };
+        blocks.numbers.resize(needs.numbers * blocks.width, 0.0);
+        blocks.flags.resize(needs.flags * blocks.width, false);
         blocks
     }
 
     pub fn free(&mut self) -> Free<'_> {
-        Free { numbers: &mut self.numbers, flags: &mut self.flags }
+        Free { numbers: &mut self.numbers, flags: &mut self.flags, width: self.width }
     }
 }
 
@@ -53,11 +80,12 @@ impl Blocks {
 pub(super) struct Free<'a> {
     numbers: &'a mut [f64],
     flags: &'a mut [bool],
+    width: usize,
 }
 
 impl Free<'_> {
     fn reborrow(&mut self) -> Free<'_> {
-        Free { numbers: self.numbers, flags: self.flags }
+        Free { numbers: self.numbers, flags: self.flags, width: self.width }
     }
 }
 
@@ -82,15 +110,20 @@ impl Number {
                 let (x, _) = inner.operand(rows, free);
                 function.write(out, x);
             }
-            Number::Binary(operator, left, right) => {
-                let (left, free) = left.operand(rows, free);
-                let (right, _) = right.operand(rows, free);
-                operator.write(out, left, right);
-            }
+            Number::Binary(operator, left, right) => match Pass::of(*operator, left, right) {
+                Pass::One(operator, [left, right]) => {
+                    let (left, free) = left.operand(rows, free);
+                    let (right, _) = right.operand(rows, free);
+                    operator.write(out, left, right);
+                }
+                Pass::Left(operators, operands) => left_pass(operators, out, blocks(operands, rows, free)),
+                Pass::Right(operators, operands) => right_pass(operators, out, blocks(operands, rows, free)),
+                Pass::Products(operators, operands) => products_pass(operators, out, blocks(operands, rows, free)),
+            },
             Number::Condition(condition) => {
-                let (own, flags) = std::mem::take(&mut free.flags).split_at_mut(BLOCK);
+                let (own, flags) = std::mem::take(&mut free.flags).split_at_mut(free.width);
                 let own = &mut own[..rows.count];
-                condition.write(rows, own, Free { numbers: free.numbers, flags });
+                condition.write(rows, own, Free { numbers: free.numbers, flags, width: free.width });
                 out.iter_mut().zip(&*own).for_each(|(out, flag)| *out = f64::from(u8::from(*flag)));
             }
         }
@@ -102,14 +135,27 @@ impl Number {
             Number::Column(slot) => (Operand::Each(rows.column(*slot)), free),
             Number::Constant(value) => (Operand::All(*value), free),
             _ => {
-                let (own, numbers) = free.numbers.split_at_mut(BLOCK);
+                let (own, numbers) = free.numbers.split_at_mut(free.width);
                 let own = &mut own[..rows.count];
-                let mut rest = Free { numbers, flags: free.flags };
+                let mut rest = Free { numbers, flags: free.flags, width: free.width };
                 self.write(rows, own, rest.reborrow());
                 (Operand::Each(own), rest)
             }
         }
     }
+}
+
+/// The value of each row of all operands.
+fn blocks<'a, const N: usize>(operands: [&Number; N], rows: RowBlock<'a>, free: Free<'a>) -> [&'a [f64]; N] {
+    let mut free = Some(free);
+    operands.map(|operand| {
+        let (value, rest) = operand.operand(rows, free.take().expect("each hands it on"));
+        free = Some(rest);
+        match value {
+            Operand::Each(column) => column,
+            Operand::All(value) => rows.constants.block(value, rows.count),
+        }
+    })
 }
 
 impl Condition {
@@ -166,9 +212,9 @@ impl Condition {
 
     /// Evaluates it into a free block, and hands that over.
     fn with_flags(&self, rows: RowBlock<'_>, free: Free<'_>, then: impl FnOnce(&[bool])) {
-        let (own, flags) = free.flags.split_at_mut(BLOCK);
+        let (own, flags) = free.flags.split_at_mut(free.width);
         let own = &mut own[..rows.count];
-        self.write(rows, own, Free { numbers: free.numbers, flags });
+        self.write(rows, own, Free { numbers: free.numbers, flags, width: free.width });
         then(own);
     }
 }
@@ -263,6 +309,62 @@ fn basic<'a>(operator: Arithmetic, out: &mut [f64], a: Operand<'a>, b: Operand<'
         Arithmetic::Multiply => zip(out, a, b, |a, b| a * b),
         _ => zip(out, a, b, |a, b| a / b),
     }
+}
+
+/// A block of code with the closure of an operator.
+macro_rules! with {
+    (@ |$a:ident, $b:ident| $value:expr, $name:ident => $then:expr) => {{
+        let $name = |$a: f64, $b: f64| $value;
+        $then
+    }};
+    ($operator:expr, $name:ident => $then:expr) => {
+        match $operator {
+            Arithmetic::Add => with!(@ |a, b| a + b, $name => $then),
+            Arithmetic::Subtract => with!(@ |a, b| a - b, $name => $then),
+            Arithmetic::Multiply => with!(@ |a, b| a * b, $name => $then),
+            _ => with!(@ |a, b| a / b, $name => $then),
+        }
+    };
+}
+
+#[multiversion(targets("x86_64+avx512f+avx512dq", "x86_64+avx2", "x86_64+sse4.2"))]
+fn left_pass(operators: [Arithmetic; 2], out: &mut [f64], operands: [&[f64]; 3]) {
+    let [first, then] = operators;
+    with!(first, f => with!(then, g => three(out, operands, |a, b, c| g(f(a, b), c))));
+}
+
+#[multiversion(targets("x86_64+avx512f+avx512dq", "x86_64+avx2", "x86_64+sse4.2"))]
+fn right_pass(operators: [Arithmetic; 2], out: &mut [f64], operands: [&[f64]; 3]) {
+    let [first, then] = operators;
+    with!(first, f => with!(then, g => three(out, operands, |a, b, c| g(a, f(b, c)))));
+}
+
+#[multiversion(targets("x86_64+avx512f+avx512dq", "x86_64+avx2", "x86_64+sse4.2"))]
+fn products_pass(operators: [Arithmetic; 3], out: &mut [f64], operands: [&[f64]; 4]) {
+    let multiplies = operators.map(|operator| operator == Arithmetic::Multiply);
+    let adds = operators[1] == Arithmetic::Add;
+    match (multiplies[0], adds, multiplies[2]) {
+        (true, true, true) => four(out, operands, |a, b, c, d| a * b + c * d),
+        (true, true, false) => four(out, operands, |a, b, c, d| a * b + c / d),
+        (true, false, true) => four(out, operands, |a, b, c, d| a * b - c * d),
+        (true, false, false) => four(out, operands, |a, b, c, d| a * b - c / d),
+        (false, true, true) => four(out, operands, |a, b, c, d| a / b + c * d),
+        (false, true, false) => four(out, operands, |a, b, c, d| a / b + c / d),
+        (false, false, true) => four(out, operands, |a, b, c, d| a / b - c * d),
+        (false, false, false) => four(out, operands, |a, b, c, d| a / b - c / d),
+    }
+}
+
+#[inline(always)]
+fn three(out: &mut [f64], [a, b, c]: [&[f64]; 3], f: impl Fn(f64, f64, f64) -> f64) {
+    let operands = a.iter().zip(b).zip(c);
+    out.iter_mut().zip(operands).for_each(|(out, ((a, b), c))| *out = f(*a, *b, *c));
+}
+
+#[inline(always)]
+fn four(out: &mut [f64], [a, b, c, d]: [&[f64]; 4], f: impl Fn(f64, f64, f64, f64) -> f64) {
+    let operands = a.iter().zip(b).zip(c.iter().zip(d));
+    out.iter_mut().zip(operands).for_each(|(out, ((a, b), (c, d)))| *out = f(*a, *b, *c, *d));
 }
 
 fn map(out: &mut [f64], x: Operand<'_>, f: impl Fn(f64) -> f64) {

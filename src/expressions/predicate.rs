@@ -2,7 +2,7 @@
 
 use super::ExpressionError;
 use super::check::Names;
-use super::evaluate::{Blocks, RowBlock};
+use super::evaluate::{Blocks, ConstantBlocks, RowBlock};
 use super::syntax::parse;
 use super::typed::Condition;
 use crate::data::{Message, Schema};
@@ -10,7 +10,10 @@ use crate::pool::Scratch;
 
 /// A condition over the columns of a schema.
 #[derive(Clone, Debug)]
-pub struct Predicate(Condition);
+pub struct Predicate {
+    condition: Condition,
+    constants: Vec<f64>,
+}
 
 impl Predicate {
     /// Refuses what is no expression, whatever the columns are.
@@ -26,16 +29,21 @@ impl Predicate {
     /// # Errors
     /// A text that is no condition, or a column that the schema lacks.
     pub fn new(text: &str, schema: &Schema) -> Result<Predicate, ExpressionError> {
-        Names::of(schema).condition(&parse(text)?).map(Predicate)
+        let condition = Names::of(schema).condition(&parse(text)?)?;
+        let mut constants = Vec::new();
+        condition.constants(&mut constants);
+        Ok(Predicate { condition, constants })
     }
 
     /// For each row, whether the condition is true.
     pub fn holds(&self, message: &Message) -> Scratch<bool> {
         let mut flags: Scratch<bool> = Scratch::default();
         flags.resize(message.rows(), false);
-        let mut blocks = Blocks::new(self.0.needs());
+        let mut blocks = Blocks::new(self.condition.needs(), message.rows());
+        let constants = ConstantBlocks::new(&self.constants, message.rows());
         for (first, count) in RowBlock::blocks(message.rows()) {
-            self.0.write(RowBlock { message, first, count }, &mut flags[first..first + count], blocks.free());
+            let rows = RowBlock { message, first, count, constants: &constants };
+            self.condition.write(rows, &mut flags[first..first + count], blocks.free());
         }
         flags
     }

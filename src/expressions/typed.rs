@@ -138,7 +138,98 @@ impl Needs {
     }
 }
 
+/// Arithmetic that is one pass over its operands: up to three operators of vector instructions, each with its own
+/// rounding.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Pass<'a> {
+    /// a op b
+    One(Arithmetic, [&'a Number; 2]),
+    /// (a first b) then c
+    Left([Arithmetic; 2], [&'a Number; 3]),
+    /// a then (b first c)
+    Right([Arithmetic; 2], [&'a Number; 3]),
+    /// (a left b) then (c right d), of products or quotients
+    Products([Arithmetic; 3], [&'a Number; 4]),
+}
+
+impl<'a> Pass<'a> {
+    /// That of two operands: it takes one of them apart where this leaves fewer of them to passes of their own.
+    pub fn of(then: Arithmetic, left: &'a Number, right: &'a Number) -> Pass<'a> {
+        if !then.is_basic() {
+            return Pass::One(then, [left, right]);
+        }
+        if let (Some((of_left, [a, b])), Some((of_right, [c, d]))) = (left.product(), right.product())
+            && matches!(then, Arithmetic::Add | Arithmetic::Subtract)
+        {
+            return Pass::Products([of_left, then, of_right], [a, b, c, d]);
+        }
+        let from_left = left.basic().map(|(first, [a, b])| Pass::Left([first, then], [a, b, right]));
+        let from_right = right.basic().map(|(first, [b, c])| Pass::Right([first, then], [left, b, c]));
+        let passes = |pass: &Pass| pass.operands().iter().filter(|operand| !operand.is_leaf()).count();
+        let whole = Pass::One(then, [left, right]);
+        from_left.into_iter().chain(from_right).min_by_key(passes).unwrap_or(whole)
+    }
+
+    pub fn operands(&self) -> &[&'a Number] {
+        match self {
+            Pass::One(_, operands) => operands,
+            Pass::Left(_, operands) | Pass::Right(_, operands) => operands,
+            Pass::Products(_, operands) => operands,
+        }
+    }
+
+    /// Each operand's block is held while the next ones are evaluated.
+    fn needs(&self) -> Needs {
+        let (mut needs, mut held) = (Needs::default(), 0);
+        for operand in self.operands() {
+            needs = needs.or(operand.operand_needs().beside(held, 0));
+            held += usize::from(!operand.is_leaf());
+        }
+        needs
+    }
+}
+
+impl Arithmetic {
+    /// Whether it is a vector instruction.
+    fn is_basic(self) -> bool {
+        matches!(self, Arithmetic::Add | Arithmetic::Subtract | Arithmetic::Multiply | Arithmetic::Divide)
+    }
+}
+
 impl Number {
+    fn basic(&self) -> Option<(Arithmetic, [&Number; 2])> {
+        match self {
+            Number::Binary(operator, left, right) if operator.is_basic() => Some((*operator, [left, right])),
+            _ => None,
+        }
+    }
+
+    fn product(&self) -> Option<(Arithmetic, [&Number; 2])> {
+        self.basic().filter(|(operator, _)| matches!(operator, Arithmetic::Multiply | Arithmetic::Divide))
+    }
+
+    /// Adds the constants that passes of several operators take as blocks.
+    pub fn constants(&self, found: &mut Vec<f64>) {
+        match self {
+            Number::Column(_) | Number::Constant(_) => {}
+            Number::Negative(inner) | Number::Function(_, inner) => inner.constants(found),
+            Number::Binary(operator, left, right) => {
+                let pass = Pass::of(*operator, left, right);
+                for operand in pass.operands() {
+                    match operand {
+                        Number::Constant(value) if !matches!(pass, Pass::One(..)) => {
+                            if found.iter().all(|other| other.to_bits() != value.to_bits()) {
+                                found.push(*value);
+                            }
+                        }
+                        other => other.constants(found),
+                    }
+                }
+            }
+            Number::Condition(condition) => condition.constants(found),
+        }
+    }
+
     /// Whether it needs no block of its own.
     pub fn is_leaf(&self) -> bool {
         matches!(self, Number::Column(_) | Number::Constant(_))
@@ -148,7 +239,7 @@ impl Number {
         match self {
             Number::Column(_) | Number::Constant(_) => Needs::default(),
             Number::Negative(inner) | Number::Function(_, inner) => inner.operand_needs(),
-            Number::Binary(_, left, right) => pair_needs(left, right),
+            Number::Binary(operator, left, right) => Pass::of(*operator, left, right).needs(),
             Number::Condition(condition) => condition.needs().beside(0, 1),
         }
     }
@@ -165,6 +256,23 @@ fn pair_needs(left: &Number, right: &Number) -> Needs {
 }
 
 impl Condition {
+    /// As [`Number::constants`].
+    pub fn constants(&self, found: &mut Vec<f64>) {
+        match self {
+            Condition::Column(_) | Condition::Constant(_) | Condition::Texts(..) | Condition::TextIn(..) => {}
+            Condition::Numbers(_, left, right) => {
+                left.constants(found);
+                right.constants(found);
+            }
+            Condition::NumberIn(inner, _) => inner.constants(found),
+            Condition::Not(inner) => inner.constants(found),
+            Condition::And(left, right) | Condition::Or(left, right) => {
+                left.constants(found);
+                right.constants(found);
+            }
+        }
+    }
+
     pub fn needs(&self) -> Needs {
         match self {
             Condition::Column(_) | Condition::Constant(_) | Condition::Texts(..) | Condition::TextIn(..) => {
