@@ -41,6 +41,8 @@ pub enum Wrong {
     SourceName,
     #[error("two sources are named `{0}`")]
     SourceTwice(String),
+    #[error("two sources read {0}, where each row comes once")]
+    StreamTwice(String),
     #[error("one of several sources without a name")]
     SourceWithoutName,
     #[error("a source without `url`")]
@@ -328,6 +330,7 @@ impl Wrong {
             Wrong::SourcesInfer => {
                 "give it in [source.schema] below this source, or in [schema] for all that have none"
             }
+            Wrong::StreamTwice(_) => "give one of them another address: each row would go to one of the two by chance",
             Wrong::SourceOnce(_) => "read it in a dataflow of its own, or from a file",
             Wrong::InputBehindAll(_) => "put it before the steps without `input`",
             Wrong::InputWithState(_) => {

@@ -154,6 +154,16 @@ pub(super) fn together(sources: &mut [SourcePlan]) -> Result<(), SpannedError> {
         return Ok(());
     }
     let live = sources.iter().any(|plan| plan.settings.is_live());
+    let is_stream = |plan: &SourcePlan| match &plan.url {
+        source::SourceUrl::Stdin => true,
+        source::SourceUrl::File { path, .. } => source::is_stream(path),
+        _ => false,
+    };
+    for (place, plan) in sources.iter().enumerate().filter(|(_, plan)| is_stream(plan)) {
+        if sources[..place].iter().any(|other| other.url == plan.url) {
+            return Err(Wrong::StreamTwice(plan.url.to_string()).at(plan.span.clone()));
+        }
+    }
     for plan in sources {
         if plan.known().is_none() {
             return Err(Wrong::SourcesInfer.at(plan.span.clone()));
