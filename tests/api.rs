@@ -1130,6 +1130,42 @@ fn the_description_of_the_api_is_valid() {
     );
 }
 
+/// A preview is of the source that is named, of the first if none is.
+#[test]
+fn a_preview_shows_the_rows_of_the_source_that_is_named() {
+    let projects = Projects::new();
+    let write = |name: &str, text: &str| std::fs::write(projects.path().join(name), text).unwrap();
+    write("roof.csv", "x\n1\n2\n");
+    write("cellar.csv", "y\n-5\n7\n9\n");
+    let page = Page::start(&projects);
+    let source = |name: &str, column: &str| {
+        format!("[[source]]\nname = \"{name}\"\nurl = \"{name}.csv\"\nschema = {{ number = [\"{column}\"] }}\n")
+    };
+    let toml = source("roof", "x")
+        + &source("cellar", "y")
+        + "[[subtask]]\nuse = \"rename\"\ninput = \"cellar\"\ncolumns = { y = \"x\" }\n[[subtask]]\nuse = \"clip\"\n\
+           lower = 0.0\n[sink]\nurl = \"null\"\n";
+    let preview = |more: Value| {
+        let mut asked = json!({ "toml": toml });
+        asked.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        page.post("/api/v1/preview", asked)
+    };
+    for more in [json!({}), json!({ "source": "roof" })] {
+        let (status, shown) = preview(more);
+        let steps: Vec<&str> =
+            shown["steps"].as_array().unwrap().iter().map(|step| step["label"].as_str().unwrap()).collect();
+        assert_eq!((status, &steps[..]), (200, &["prepare", "clip"][..]), "{shown}");
+        assert_eq!(shown["steps"][1]["after"]["rows"], json!([[1.0], [2.0]]));
+    }
+    let (status, shown) = preview(json!({ "source": "cellar" }));
+    assert_eq!((status, &shown["rows_from"]), (200, &json!("source")), "{shown}");
+    assert_eq!(shown["steps"][0]["after"]["columns"], json!(["y"]));
+    assert_eq!(shown["steps"][2]["after"]["rows"], json!([[0.0], [7.0], [9.0]]));
+    let (status, refused) = preview(json!({ "source": "celar" }));
+    assert_eq!(status, 422);
+    assert!(refused.to_string().contains("did you mean `cellar`?"), "{refused}");
+}
+
 /// A preview beside a group of readers: every row that is published goes to a reader of the group.
 #[test]
 #[ignore = "needs mosquitto"]

@@ -454,6 +454,76 @@ async fn payloads_propose_how_they_are_read() {
     browser.close().await;
 }
 
+/// Several sources: added, previewed one by one, drawn with their rows and their steps, and taken away again.
+#[tokio::test]
+#[ignore = "needs Chromium and chromedriver"]
+async fn several_sources_are_edited_previewed_and_drawn() {
+    let projects = Projects::new();
+    let write = |name: &str, text: &str| std::fs::write(projects.path().join(name), text).unwrap();
+    write("roof.csv", "x\n1\n2\n");
+    write("cellar.csv", "x\n-5\n7\n9\n");
+    write(
+        "station.toml",
+        "schema = { number = [\"x\"] }\n[source]\nurl = \"roof.csv\" # roof\n[[subtask]]\nuse = \"clip\"\nlower = 0.0\n\
+         [sink]\nurl = \"null\"\n",
+    );
+    let page = Page::start(&projects);
+    let browser = Browser::open("en").await;
+    browser.client.goto(&page.url("/projects/station/edit")).await.unwrap();
+    browser.wait_for_value("#toml", |text| text.contains("clip")).await;
+    browser.press("Add a source").await;
+    browser.client.wait().for_element(Locator::Css("#field-source-1-url")).await.unwrap();
+    browser.fill("#field-source-1-url", "cellar.csv").await;
+    browser.fill("#field-source-1-name", "cellar").await;
+    browser.fill("#field-source-0-name", "roof").await;
+    browser.click("#toml").await;
+    browser.wait_for_value("#toml", |text| text.contains("\"roof\"") && text.contains("# roof")).await;
+    browser.wait_for_value("#toml", |text| text.contains("\"cellar\"") && text.contains("cellar.csv")).await;
+    assert_eq!(browser.text("#problem").await, "");
+    // A step of one source.
+    browser.run("document.querySelectorAll('.step details').forEach((part) => { part.open = true; })").await;
+    browser.fill("#field-subtask-0-input", "cellar").await;
+    browser.click("#toml").await;
+    browser.wait_for_value("#toml", |text| text.contains("input = \"cellar\"")).await;
+
+    browser.click("#preview").await;
+    let steps =
+        "return [...document.querySelectorAll('#preview ~ details > summary')].map((step) => step.textContent).join()";
+    let shown = async |script: &str, what: &str| {
+        let deadline = Instant::now() + Duration::from_secs(20);
+        loop {
+            let found = browser.run(script).await;
+            if found.as_str().is_some_and(|found| found.contains(what)) {
+                return found.as_str().unwrap().to_owned();
+            }
+            assert!(Instant::now() < deadline, "{found}");
+        }
+    };
+    let found = shown(steps, "prepare").await;
+    assert!(!found.contains("clip"), "{found}");
+    let select = browser.client.find(Locator::Css("#preview-source")).await.unwrap();
+    select.select_by_label("cellar").await.unwrap();
+    browser.click("#preview").await;
+    shown(steps, "prepare,clip").await;
+    shown("return [...document.querySelectorAll('table.rows')].map((table) => table.textContent).join()", "-5").await;
+
+    browser.press("Save").await;
+    browser.wait_for("#note", |text| text.contains("Saved")).await;
+    browser.click("h1 a").await;
+    browser.press("Start station").await;
+    browser.wait_for(".head .state", |text| text.contains("done")).await;
+    let drawn = browser.wait_for("#dataflow", |text| text.contains("roof") && text.contains("clip")).await;
+    assert!(drawn.contains("Source roof") && drawn.contains("Source cellar"), "{drawn}");
+    let step = "return [...document.querySelectorAll('.flow li')].find((step) => step.textContent.includes('clip')).textContent";
+    shown(step, "cellar").await;
+
+    browser.client.goto(&page.url("/projects/station/edit")).await.unwrap();
+    browser.client.wait().for_element(Locator::Css("#field-source-1-url")).await.unwrap();
+    browser.run("document.querySelector('[aria-label=\"Remove the source 1\"]').click()").await;
+    browser.wait_for_value("#toml", |text| text.contains("cellar.csv") && !text.contains("roof.csv")).await;
+    browser.close().await;
+}
+
 #[tokio::test]
 #[ignore = "needs Chromium and chromedriver"]
 async fn every_button_of_the_list_is_in_sight() {

@@ -207,6 +207,12 @@ fn what_does_not_go_together_is_refused_with_its_place_and_what_to_do() {
             "give both the same columns",
         ),
         (
+            source("name = \"a\"", "-", "number = [\"t\"]") + &source("name = \"b\"", "-", "number = [\"t\"]") + sink,
+            "6:1",
+            "two sources read -, where each row comes once",
+            "another address",
+        ),
+        (
             with(&source("name = \"cellar\"", "x.ndjson", "base = \"infer\"")),
             "6:1",
             "cannot be inferred",
@@ -386,4 +392,65 @@ fn a_file_that_was_replaced_is_told_and_not_read_from_the_middle() {
         assert_eq!(output.status.code(), Some(1));
         assert!(said(&output).contains("an earlier run has taken 502 rows of it"), "{}", said(&output));
     }
+}
+
+/// What is learnt of all rows together, and of those of one source, is what a run of those rows shows.
+#[test]
+fn a_chain_is_fitted_on_the_rows_of_its_sources() {
+    let directory = tempfile::tempdir().unwrap();
+    measured(&directory);
+    let frozen = "fit = \"frozen\"\nparams = \"fit.json\"\n";
+    let own = format!(
+        "[[subtask]]\nuse = \"max_abs_scaler\"\ninput = \"roof\"\ncolumns = [\"fahrenheit\"]\n{frozen}[[subtask]]\n\
+         use = \"rename\""
+    );
+    let text = SOURCES
+        .replacen("[[subtask]]\nuse = \"rename\"", &own, 1)
+        .replace("[buffer]", &format!("[[subtask]]\nuse = \"standard_scaler\"\ncolumns = [\"n\"]\n{frozen}[buffer]"))
+        + "[sink]\nurl = \"out.ndjson\"\n";
+    write(&directory, "sources.toml", &text);
+    let command = |arguments: &[&str]| rowmill(arguments).current_dir(directory.path()).output().unwrap();
+    let fitted = command(&["fit", "sources.toml", "-o", "fit.json"]);
+    assert!(fitted.status.success(), "{}", said(&fitted));
+    assert!(said(&fitted).contains("2 steps fitted on 138 rows") && said(&fitted).contains("roof: 1 rows"));
+    let params: Value = serde_json::from_str(&read(&directory, "fit.json")).unwrap();
+    // In degrees Celsius, behind the step of that source before it.
+    let most = params["steps"][0]["learned"]["scale_"][0].as_f64().unwrap();
+    assert!((most - (99.5 - 32.0) / 1.8).abs() < 1e-9, "{params}");
+    let all: Vec<f64> = expected().iter().map(|(_, n, _)| *n as f64).collect();
+    let mean = params["steps"][1]["learned"]["mean_"][0].as_f64().unwrap();
+    assert!((mean - all.iter().sum::<f64>() / all.len() as f64).abs() < 1e-9, "{params}");
+    let output = command(&["run", "sources.toml", "-q"]);
+    assert!(output.status.success() && read(&directory, "out.ndjson").lines().count() == 138, "{}", said(&output));
+    for (arguments, code, words) in [
+        (&["--source", "roof.csv"][..], 2, "source.NAME.url"),
+        (&["--set", "source.roof.url=mqtt://h/t"], 2, "--set source.roof.url=FILE"),
+        (&["--set", "source.cellar.url=absent.csv"], 1, "absent.csv"),
+    ] {
+        let output = command(&[&["fit", "sources.toml", "-o", "other.json"], arguments].concat());
+        assert_eq!(output.status.code(), Some(code), "{}", said(&output));
+        assert!(said(&output).contains(words), "{}", said(&output));
+    }
+}
+
+#[test]
+fn rows_of_each_source_are_peeked_at() {
+    let directory = tempfile::tempdir().unwrap();
+    measured(&directory);
+    write(&directory, "sources.toml", &format!("{SOURCES}[sink]\nurl = \"null\"\n"));
+    let peek = |more: &[&str]| {
+        rowmill(&["peek", "sources.toml", "--rows", "1"]).args(more).current_dir(directory.path()).output().unwrap()
+    };
+    let shown = |output: &Output| String::from_utf8_lossy(&output.stdout).into_owned();
+    let output = peek(&[]);
+    assert!(output.status.success(), "{}", said(&output));
+    assert!(shown(&output).contains("fahrenheit = 0.5") && shown(&output).contains("cellar, cellar.ndjson"));
+    assert!(shown(&output).contains("temp = -5, station = \"south\""), "{}", shown(&output));
+    // One that has no rows is told behind the others.
+    let output = peek(&["--set", "source.roof.url=absent.csv"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(shown(&output).contains("temp = -5") && said(&output).contains("absent.csv"), "{}", said(&output));
+    let output = rowmill(&["bench", "sweep", "sources.toml"]).current_dir(directory.path()).output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(said(&output).contains("it has several sources"), "{}", said(&output));
 }

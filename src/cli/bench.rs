@@ -215,7 +215,7 @@ pub fn run(arguments: &BenchArguments, registry: &Registry) -> Result<ExitCode, 
 
 fn sweep(arguments: &SweepArguments, registry: &Registry) -> Result<ExitCode, Failure> {
     // What is wrong with the file is said before anything runs.
-    Dataflow::read(&arguments.file, &[], registry)?;
+    check_file(&arguments.file, registry)?;
     let directory = arguments.output.clone().unwrap_or_else(directory);
     let _claimed = claim::claim([("-o", Some(&*directory))])?;
     let SweepArguments { over, placement, processes, workers, bucket_sizes, .. } = arguments;
@@ -239,7 +239,7 @@ fn sweep(arguments: &SweepArguments, registry: &Registry) -> Result<ExitCode, Fa
 fn scale(arguments: &ScaleArguments, registry: &Registry) -> Result<ExitCode, Failure> {
     /// A repeat ends with its rows.
     const TIMEOUT: Duration = Duration::from_secs(3600);
-    Dataflow::read(&arguments.file, &[], registry)?;
+    check_file(&arguments.file, registry)?;
     let directory = arguments.output.clone().unwrap_or_else(directory);
     let _claimed = claim::claim([("-o", Some(&*directory))])?;
     let sweep = Sweep {
@@ -260,6 +260,18 @@ fn scale(arguments: &ScaleArguments, registry: &Registry) -> Result<ExitCode, Fa
     Ok(ExitCode::SUCCESS)
 }
 
+/// Refuses a file that is not valid, and one whose rows would not all come from the file or topic that is measured.
+fn check_file(file: &std::path::Path, registry: &Registry) -> Result<(), Failure> {
+    if Dataflow::read(file, &[], registry)?.has_several_sources() {
+        return Err(Failure::Wrong(format!(
+            "error: {}: rows of one file or topic are measured, and it has several sources: give a file with one [source] \
+             (bench latency, bench planner and plan measure several)",
+            file.display()
+        )));
+    }
+    Ok(())
+}
+
 /// The parts of a dataflow as peers: this program, once more.
 fn baselines(file: &std::path::Path) -> Result<Vec<PeerCommand>, Failure> {
     let program = std::env::current_exe().map_err(|error| Failure::Failed(error.to_string()))?;
@@ -274,6 +286,7 @@ fn baselines(file: &std::path::Path) -> Result<Vec<PeerCommand>, Failure> {
 
 fn alone(arguments: &AloneArguments, registry: &Registry) -> Result<ExitCode, Failure> {
     let AloneArguments { part, file, input, bucket_size, rows, seconds } = arguments;
+    check_file(file, registry)?;
     let flow = TrialDataflow { file: Some(file.clone()), overrides: Vec::new(), registry: registry.clone() };
     let told = part.run(&flow, input, *bucket_size, *rows, *seconds)?;
     super::print(&serde_json::to_string(&told).map_err(|error| Failure::Failed(error.to_string()))?);

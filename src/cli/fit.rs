@@ -6,22 +6,25 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Failure, run, signals};
-use crate::config::{Dataflow, Fitted, FittedStep, Override, SchemaChoice};
+use crate::config::{Dataflow, Fitted, FittedStep, Override, SchemaChoice, SourcePlan};
 use crate::data::{Bucket, Schema};
 use crate::measure::Clock;
 use crate::registry::Registry;
-use crate::source::{self, Limits, Source, SourcePosition, SourceUrl};
+use crate::source::{self, Limits, Source, SourcePosition, SourceUrl, Stop};
 use crate::subtasks::prepare::Prepare;
 use crate::subtasks::{Chain, Learned, Step};
 
 /// Learn from the rows of a file what steps with fit = "frozen" use: as if all rows were one message.
+///
+/// Of several sources, all rows of each are read; a step with `input` learns from those of its source.
 #[derive(clap::Args)]
 pub struct FitArguments {
     /// The dataflow file.
     file: PathBuf,
-    /// The rows to learn from: a .csv, .ndjson, .json or .txt file, -, or generate:rows=N,seed=S.
+    /// The rows to learn from: a .csv, .ndjson, .json or .txt file, -, or generate:rows=N,seed=S; the file's own source if
+    /// not given. Of several sources: --set source.NAME.url=URL.
     #[arg(long, value_name = "URL")]
-    source: String,
+    source: Option<String>,
     /// Where to write what was learned, such as weather.fit.json.
     #[arg(short, value_name = "FILE")]
     output: PathBuf,
@@ -32,28 +35,32 @@ pub struct FitArguments {
 
 pub fn run(arguments: &FitArguments, registry: &Registry) -> Result<ExitCode, Failure> {
     let mut overrides = run::set_overrides(&arguments.set)?;
-    overrides.push(Override::text("--source", "source.url", &arguments.source));
+    overrides.extend(arguments.source.as_ref().map(|url| Override::text("--source", "source.url", url)));
     let dataflow = Dataflow::read(&arguments.file, &overrides, registry)?;
-    if dataflow.has_several_sources() {
-        return Err(Failure::Wrong("error: rows are learned from one file: write a dataflow with one [source]".into()));
+    check_ends(&dataflow)?;
+    let stop = signals::stop_on_signals()?;
+    let buckets = dataflow.sources.iter().map(|plan| read_all(plan, &stop)).collect::<Result<Vec<Bucket>, _>>()?;
+    if buckets.iter().all(Bucket::is_empty) {
+        return Err(Failure::Failed(format!("{} holds no rows to learn from", dataflow.shown_sources())));
     }
-    if matches!(dataflow.source().url, SourceUrl::Mqtt(_) | SourceUrl::Custom(_)) {
-        return Err(Failure::Wrong("error: --source: rows are learned from a file; a topic has no end".into()));
-    }
-    let bucket = read_all(&dataflow)?;
-    let schema = match &dataflow.source().schema {
+    let first = match &dataflow.source().schema {
         SchemaChoice::Known { schema, .. } => schema.clone(),
-        SchemaChoice::Infer { .. } => infer(&dataflow, &bucket)?,
+        SchemaChoice::Infer { .. } => infer(&dataflow, &buckets[0])?,
     };
-    let (steps, _) = dataflow.steps_to_fit(&schema)?;
-    let sort = dataflow.sort_column(&schema);
-    let (message, bad) =
-        Prepare::new(Arc::new(schema), dataflow.source().decoding.clone()).sorted_by(sort).apply(&bucket);
-    if let Some(first) = bad.first() {
-        tracing::warn!("{} rows cannot be read and are left out; the first: {}", bad.len(), first.reason);
+    let (steps, _) = dataflow.steps_to_fit(&first)?;
+    let (mut messages, mut rows) = (Vec::new(), 0);
+    for ((plan, schema), bucket) in dataflow.sources.iter().zip(dataflow.schemas(&first)).zip(&buckets) {
+        let sort = dataflow.sort_column(&schema);
+        let (message, bad) = Prepare::new(Arc::new(schema), plan.decoding.clone()).sorted_by(sort).apply(bucket);
+        if let Some(first) = bad.first() {
+            let of = plan.name.as_ref().map(|name| format!("{name}: ")).unwrap_or_default();
+            tracing::warn!("{of}{} rows cannot be read and are left out; the first: {}", bad.len(), first.reason);
+        }
+        rows += bucket.len() - bad.len();
+        messages.push(message);
     }
     let chain = Chain::in_turn(&steps);
-    let fitted = chain.fit(message).map_err(Failure::Failed)?;
+    let fitted = chain.fit(messages).map_err(Failure::Failed)?;
     let of_step = |(step, learned): (&Step, Learned)| {
         let columns = step.scope.all_names().map(str::to_owned).collect();
         FittedStep { step: step.label.clone(), columns, learned }
@@ -63,25 +70,36 @@ pub fn run(arguments: &FitArguments, registry: &Registry) -> Result<ExitCode, Fa
     fitted
         .write(&arguments.output)
         .map_err(|error| Failure::Failed(format!("{}: {error}", arguments.output.display())))?;
-    eprintln!("{count} steps fitted on {} rows: {}", bucket.len() - bad.len(), arguments.output.display());
+    eprintln!("{count} steps fitted on {rows} rows: {}", arguments.output.display());
     Ok(ExitCode::SUCCESS)
 }
 
 /// Longer than standard input waits for its next row, so that all rows make one bucket.
 const LONG_INTERVAL: Duration = Duration::from_secs(1 << 32);
 
-/// All rows of the source as one bucket.
-fn read_all(dataflow: &Dataflow) -> Result<Bucket, Failure> {
+/// Refuses a source whose rows have no end.
+fn check_ends(dataflow: &Dataflow) -> Result<(), Failure> {
+    let endless = |plan: &&SourcePlan| matches!(plan.url, SourceUrl::Mqtt(_) | SourceUrl::Custom(_));
+    let Some(plan) = dataflow.sources.iter().find(endless) else { return Ok(()) };
+    let reason = "rows are learned from a file; a topic has no end";
+    Err(Failure::Wrong(match &plan.name {
+        Some(name) if dataflow.has_several_sources() => {
+            format!("error: {name}: {reason}: give one with --set source.{name}.url=FILE")
+        }
+        _ => format!("error: --source: {reason}: give one with --source FILE"),
+    }))
+}
+
+/// All rows of a source as one bucket.
+fn read_all(plan: &SourcePlan, stop: &Stop) -> Result<Bucket, Failure> {
     let failed = |error: source::Error| Failure::Failed(error.to_string());
     let limits = Limits { bucket_size: Limits::ALL_ROWS, delay: LONG_INTERVAL };
-    let settings = source::SourceSettings { limits, ..dataflow.source().settings.clone() };
-    let stop = signals::stop_on_signals()?;
+    let settings = source::SourceSettings { limits, ..plan.settings.clone() };
     let (beginning, own) = (SourcePosition::default(), std::thread::current());
-    let source = Source::start(&dataflow.source().url, settings, &beginning, Clock::start(), stop, own);
+    let source = Source::start(&plan.url, settings, &beginning, Clock::start(), stop.clone(), own);
     let next = source.next();
     source.join().map_err(failed)?;
-    next.map(|(bucket, _)| bucket)
-        .map_err(|_| Failure::Failed(format!("{} holds no rows to learn from", dataflow.source().url)))
+    Ok(next.map(|(bucket, _)| bucket).unwrap_or_default())
 }
 
 fn infer(dataflow: &Dataflow, bucket: &Bucket) -> Result<Schema, Failure> {

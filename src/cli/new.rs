@@ -29,7 +29,7 @@ pub struct NewArguments {
 
 pub fn run(arguments: &NewArguments, registry: &Registry) -> Result<ExitCode, Failure> {
     let dataflow = peek::dataflow(&arguments.source, &[], registry)?;
-    let sample = peek::sample(&dataflow, arguments.rows, arguments.wait)?;
+    let sample = peek::sample(dataflow.source(), arguments.rows, arguments.wait)?;
     let name = name(arguments, &dataflow.source().url);
     let proposed = propose(&name, &dataflow.source().url, &sample, arguments.rows as usize, registry);
     let proposal = proposed.map_err(Failure::Failed)?.writing_to(&results(&name));

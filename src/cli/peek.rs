@@ -4,7 +4,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use super::{Failure, print};
-use crate::config::{Dataflow, Override};
+use crate::config::{Dataflow, Override, SourcePlan};
 use crate::data::Bucket;
 use crate::measure::{Excerpt, ExcerptCell};
 use crate::registry::Registry;
@@ -17,8 +17,8 @@ const MOST_ROWS: usize = 10_000;
 /// Show rows of a topic or file as they arrive, and the columns that are read from them.
 #[derive(clap::Args)]
 pub struct PeekArguments {
-    /// Where rows come from, as `url` of a dataflow file: mqtt://HOST/TOPIC or a file; or a dataflow file, for its source
-    /// and schema.
+    /// Where rows come from, as `url` of a dataflow file: mqtt://HOST/TOPIC or a file; or a dataflow file, for its sources
+    /// and their schemas.
     source: String,
     /// How many rows.
     #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=10_000))]
@@ -33,25 +33,42 @@ pub struct PeekArguments {
 
 pub fn run(arguments: &PeekArguments, registry: &Registry) -> Result<ExitCode, Failure> {
     let dataflow = dataflow(&arguments.source, &arguments.set, registry)?;
-    let sample = sample(&dataflow, arguments.rows, arguments.wait)?;
-    let bucket = sample.rows(&dataflow.source().settings.framing, arguments.rows as usize);
+    let mut absent = Vec::new();
+    for (number, plan) in dataflow.sources.iter().enumerate() {
+        if dataflow.has_several_sources() {
+            print(&format!("{}, {}\n", plan.shown(), plan.url));
+        }
+        match peek(arguments, &dataflow, number, registry) {
+            // The others are shown, too.
+            Err(Failure::Failed(reason)) if dataflow.has_several_sources() => absent.push(reason),
+            peeked => peeked?,
+        }
+    }
+    if absent.is_empty() { Ok(ExitCode::SUCCESS) } else { Err(Failure::Failed(absent.join("\n"))) }
+}
+
+/// Shows the rows of a source, by its number.
+fn peek(arguments: &PeekArguments, dataflow: &Dataflow, number: usize, registry: &Registry) -> Result<(), Failure> {
+    let plan = &dataflow.sources[number];
+    let sample = sample(plan, arguments.rows, arguments.wait)?;
+    let bucket = sample.rows(&plan.settings.framing, arguments.rows as usize);
     // A run infers the columns from all rows.
-    let among = sample.rows(&dataflow.source().settings.framing, MOST_ROWS);
-    let preview = runtime::preview_among(&dataflow, &bucket, &among)?;
+    let among = sample.rows(&plan.settings.framing, MOST_ROWS);
+    let preview = runtime::preview_among(dataflow, number, &bucket, &among)?;
     let reasons = preview.rejected.iter().map(|bad| (bad.index, bad.reason.as_str())).collect::<Vec<_>>();
     print(&match &sample {
         RawSample::Publishes(publishes) => publishes_shown(publishes, &bucket, &preview.steps[0].after, &reasons),
         _ => shown(&bucket, &preview.steps[0].after, &reasons),
     });
     if !arguments.source.ends_with(".toml") && arguments.set.is_empty() {
-        tell_more(&arguments.source, &dataflow, &sample, &preview.steps[0].after.columns, registry);
+        tell_more(&arguments.source, plan, &sample, &preview.steps[0].after.columns, registry);
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(())
 }
 
 /// Tells what `rowmill new` would make of the source beyond the columns that are shown.
-fn tell_more(source: &str, dataflow: &Dataflow, sample: &RawSample, columns: &[String], registry: &Registry) {
-    let Ok(proposal) = runtime::propose("peek", &dataflow.source().url, sample, MOST_ROWS, registry) else { return };
+fn tell_more(source: &str, plan: &SourcePlan, sample: &RawSample, columns: &[String], registry: &Registry) {
+    let Ok(proposal) = runtime::propose("peek", &plan.url, sample, MOST_ROWS, registry) else { return };
     let (settings, others) = proposal.beyond(columns);
     if !settings.is_empty() || !others.is_empty() {
         let columns = (!others.is_empty()).then(|| format!("with the columns {}", others.join(", ")));
@@ -75,12 +92,12 @@ pub(super) fn dataflow(source: &str, set: &[Override], registry: &Registry) -> R
 }
 
 /// Some payloads of a source, or the beginning of a file.
-pub(super) fn sample(dataflow: &Dataflow, payloads: u32, wait: Duration) -> Result<RawSample, Failure> {
+pub(super) fn sample(plan: &SourcePlan, payloads: u32, wait: Duration) -> Result<RawSample, Failure> {
     let sample =
-        runtime::raw_sample(dataflow, payloads as usize, wait).map_err(|error| Failure::Failed(error.to_string()))?;
+        runtime::raw_sample(plan, payloads as usize, wait).map_err(|error| Failure::Failed(error.to_string()))?;
     if sample.is_empty() {
         let wait = humantime::format_duration(wait);
-        return Err(Failure::Failed(format!("{}: no row came within {wait}", dataflow.source().url)));
+        return Err(Failure::Failed(format!("{}: no row came within {wait}", plan.url)));
     }
     Ok(sample)
 }

@@ -2,9 +2,9 @@
 //! their rows fit each other.
 
 use crate::config::error::{SpannedError, Wrong};
-use crate::config::model::Dataflow;
+use crate::config::model::{Dataflow, StepPlan};
 use crate::config::source_plan::SourcePlan;
-use crate::data::{Column, Kind, Schema};
+use crate::data::{Column, Kind, Schema, did_you_mean};
 use crate::source::{self, SourceSettings, SourceUrl};
 
 impl Dataflow {
@@ -16,6 +16,19 @@ impl Dataflow {
     /// Whether rows come from several sources.
     pub fn has_several_sources(&self) -> bool {
         self.sources.len() > 1
+    }
+
+    /// The number of the source with this name; of the first if none is given.
+    ///
+    /// # Errors
+    /// In words: no source of this name.
+    pub fn source_number(&self, name: Option<&str>) -> Result<usize, String> {
+        let Some(name) = name else { return Ok(0) };
+        let names = || self.sources.iter().map(|source| source.name.as_deref().unwrap_or_default());
+        names().position(|own| own == name).ok_or_else(|| {
+            let nearest = did_you_mean(name, names()).map(|text| format!(": {text}")).unwrap_or_default();
+            format!("no source `{name}`{nearest}")
+        })
     }
 
     /// How many connections all sources have.
@@ -93,6 +106,13 @@ impl Dataflow {
     /// Where rows come from, in words.
     pub fn shown_sources(&self) -> String {
         SourcePlan::addresses(&self.sources)
+    }
+
+    /// For each of the operators that [`Dataflow::labels`] names, the source whose rows alone it takes, if it has an
+    /// `input`.
+    pub fn inputs(&self) -> Vec<Option<&str>> {
+        let input = |step: &StepPlan| self.sources[step.source?].name.as_deref();
+        [None].into_iter().chain(self.steps.iter().map(input)).chain([None]).collect()
     }
 
     /// How many steps stand before all rows go the same way.

@@ -1,5 +1,6 @@
 //! A message inside the chain: columns of numbers and texts, an id per row.
 
+use std::borrow::Cow;
 use std::ops::Range;
 
 use ndarray::Array2;
@@ -173,6 +174,28 @@ impl Message {
         Message { epoch: self.epoch, ids, numbers, texts }
     }
 
+    /// The rows of several messages of the same columns, at least one, one message behind the other. Those without rows
+    /// may lack the columns that a step has appended.
+    ///
+    /// # Panics
+    /// If there is none.
+    pub fn joined(messages: &[Message]) -> Cow<'_, Message> {
+        let filled: Vec<&Message> = messages.iter().filter(|message| message.rows() > 0).collect();
+        let [first, _, ..] = filled[..] else { return Cow::Borrowed(filled.first().copied().unwrap_or(&messages[0])) };
+        let ids: Vec<u64> = filled.iter().flat_map(|message| &message.ids).copied().collect();
+        let columns = first.number_columns();
+        let flat = (0..columns).flat_map(|slot| filled.iter().flat_map(move |message| message.column(slot)));
+        let numbers = flat.copied().collect();
+        let numbers = Array2::from_shape_vec((columns, ids.len()), numbers).expect("columns of one length");
+        let mut texts = vec![TextColumn::default(); first.texts.len()];
+        for (slot, text) in texts.iter_mut().enumerate() {
+            filled
+                .iter()
+                .for_each(|message| (0..message.rows()).for_each(|row| text.push(message.texts[slot].get(row))));
+        }
+        Cow::Owned(Message { epoch: first.epoch, ids, numbers, texts })
+    }
+
     /// The rows of several messages of the same columns, at least one, in the order of their ids; in buffers of this
     /// thread's pool, to which theirs return.
     ///
@@ -270,6 +293,20 @@ mod tests {
         assert_eq!(Message::woven([vec![none.clone()], parts().into(), vec![none.clone()]].concat()), whole);
         assert_eq!(Message::woven(vec![none.clone(), whole.clone()]), whole);
         assert_eq!(Message::woven(vec![none.clone(), none.clone()]), none);
+    }
+
+    #[test]
+    fn messages_are_joined_one_behind_the_other() {
+        let mut whole = Message::from_columns(&[vec![1.0, 2.0, 3.0], vec![4.0, f64::INFINITY, -0.0]]);
+        let mut text = TextColumn::default();
+        [Some("a"), None, Some("")].into_iter().for_each(|value| text.push(value));
+        whole.texts.push(text);
+        let mut none = whole.take_rows(&[]);
+        none.select_columns(&[0]);
+        let (head, tail) = (whole.take_rows(&[2, 0]), whole.take_rows(&[1]));
+        assert_eq!(*Message::joined(&[head, none.clone(), tail]), whole.take_rows(&[2, 0, 1]));
+        assert_eq!(*Message::joined(&[none.clone(), whole.clone()]), whole);
+        assert_eq!(*Message::joined(&[none.clone(), none.clone()]), none);
     }
 
     #[test]

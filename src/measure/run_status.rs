@@ -161,6 +161,9 @@ pub struct SubtaskTime {
     /// Whether messages are exchanged between workers before it.
     #[serde(default)]
     pub exchange: bool,
+    /// Of several sources, the one whose rows alone it takes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub input: Option<String>,
 }
 
 /// A table beside the chain.

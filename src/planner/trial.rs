@@ -34,6 +34,14 @@ impl TrialDataflow {
             None => Dataflow::weather(&overrides, &self.registry)?,
         })
     }
+
+    /// How many sources it has.
+    ///
+    /// # Errors
+    /// As [`TrialDataflow::read`].
+    pub fn sources(&self) -> Result<usize, runtime::Error> {
+        Ok(self.read([])?.sources.len())
+    }
 }
 
 /// Cores that this process may use.
@@ -65,19 +73,28 @@ pub struct Trial {
 }
 
 impl Trial {
+    /// Generated rows in place of each of so many sources, among which the load is shared.
+    fn sources(&self, count: usize) -> Vec<Override> {
+        let load = Load { rate: self.load.rate / count as f64, ..self.load };
+        let of = |number: usize| {
+            let source = SourceUrl::Generate { rows: u64::MAX, seed: 1 + number as u64, load: Some(load) };
+            let key = if count == 1 { "source.url".to_owned() } else { format!("source.{number}.url") };
+            Override::text("the trial", &key, &source.to_string())
+        };
+        (0..count).map(of).collect()
+    }
+
     /// Runs until the duration is over, and drains.
     ///
     /// # Errors
     /// As [`runtime::run`].
     pub fn run(&self, flow: &TrialDataflow) -> Result<Report, runtime::Error> {
-        let source = SourceUrl::Generate { rows: u64::MAX, seed: 1, load: Some(self.load) };
-        let dataflow = flow.read([
-            Override::text("the trial", "source.url", &source.to_string()),
+        let dataflow = flow.read(self.sources(flow.sources()?).into_iter().chain([
             // In place of all sinks.
             Override { shown: "the trial".into(), key: "sink".into(), value: "{ url = \"null\" }".into() },
             Override::text("the trial", "dead_letter.url", "null"),
             Override::number("the trial", "buffer.bucket_size", self.bucket_size as u64),
-        ])?;
+        ]))?;
         let stop = Stop::default();
         let (end, duration) = (stop.clone(), self.duration);
         let end_in_time = move || {

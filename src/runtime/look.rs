@@ -1,8 +1,8 @@
-//! Looks at a few rows of a dataflow's source, beside any run of it.
+//! Looks at a few rows of a source of a dataflow, beside any run of it.
 
 use std::time::{Duration, Instant};
 
-use crate::config::Dataflow;
+use crate::config::SourcePlan;
 use crate::data::Bucket;
 use crate::format::{Compression, Framing, PayloadFormat};
 use crate::measure::Clock;
@@ -12,8 +12,8 @@ use crate::source::{self, Connections, Limits, RawSample, Source, SourcePosition
 /// Starts to read `rows` rows of the source, without the dataflow's client id, and of a shared subscription outside of its
 /// group: nothing is acknowledged in its session, and no row is missing to the run. They are one bucket, which closes
 /// `delay` after its first row.
-pub fn look(dataflow: &Dataflow, rows: usize, connect_timeout: Duration, delay: Duration) -> (Source, Stop) {
-    let mut settings = dataflow.source().settings.clone();
+pub fn look(plan: &SourcePlan, rows: usize, connect_timeout: Duration, delay: Duration) -> (Source, Stop) {
+    let mut settings = plan.settings.clone();
     let topic = settings.topics().first().map(|topic| mqtt::unshared(topic).to_owned());
     if let Some((endpoint, topic)) = settings.endpoint.as_mut().zip(topic) {
         endpoint.client_id = None;
@@ -24,7 +24,7 @@ pub fn look(dataflow: &Dataflow, rows: usize, connect_timeout: Duration, delay: 
     settings.max_rows = Some(rows as u64);
     settings.connect_timeout = Some(connect_timeout);
     settings.reconnect_timeout = Some(connect_timeout);
-    let url = match &dataflow.source().url {
+    let url = match &plan.url {
         SourceUrl::Generate { rows, seed, .. } => SourceUrl::Generate { rows: *rows, seed: *seed, load: None },
         url => url.clone(),
     };
@@ -38,10 +38,10 @@ pub fn look(dataflow: &Dataflow, rows: usize, connect_timeout: Duration, delay: 
 ///
 /// # Errors
 /// A source that can't be read.
-pub fn raw_sample(dataflow: &Dataflow, payloads: usize, within: Duration) -> Result<RawSample, source::Error> {
-    let framing = &dataflow.source().settings.framing;
+pub fn raw_sample(plan: &SourcePlan, payloads: usize, within: Duration) -> Result<RawSample, source::Error> {
+    let framing = &plan.settings.framing;
     let file_error = |path: String| move |error| source::Error::File { path, error };
-    match &dataflow.source().url {
+    match &plan.url {
         SourceUrl::File { path, kind } => {
             RawSample::file(path, *kind, framing, within).map_err(file_error(path.display().to_string()))
         }
@@ -50,11 +50,11 @@ pub fn raw_sample(dataflow: &Dataflow, payloads: usize, within: Duration) -> Res
             RawSample::stream(name.into(), None, std::io::stdin(), framing, within).map_err(file_error(name.into()))
         }
         SourceUrl::Generate { .. } | SourceUrl::Custom(_) => {
-            first_rows(dataflow, payloads, within, within).map(|rows| RawSample::Rows(rows.into()))
+            first_rows(plan, payloads, within, within).map(|rows| RawSample::Rows(rows.into()))
         }
         SourceUrl::Mqtt(_) => {
-            let mut verbatim = dataflow.clone();
-            verbatim.sources[0].settings.framing = Framing {
+            let mut verbatim = plan.clone();
+            verbatim.settings.framing = Framing {
                 format: PayloadFormat::VERBATIM,
                 compression: Compression::None,
                 max_payload: framing.max_payload,
@@ -66,9 +66,9 @@ pub fn raw_sample(dataflow: &Dataflow, payloads: usize, within: Duration) -> Res
                 return Ok(sample);
             }
             // Nodes that are asked for their birth certificates name their metrics.
-            let mut sparkplug = dataflow.clone();
+            let mut sparkplug = plan.clone();
             let format = PayloadFormat::find("sparkplug").expect("it is a format");
-            sparkplug.sources[0].settings.framing = Framing { format, ..Framing::default() }.into();
+            sparkplug.settings.framing = Framing { format, ..Framing::default() }.into();
             let rows = first_rows(&sparkplug, payloads, within, within)?;
             Ok(if rows.is_empty() { sample } else { RawSample::Rows(rows.into()) })
         }
@@ -79,13 +79,8 @@ pub fn raw_sample(dataflow: &Dataflow, payloads: usize, within: Duration) -> Res
 ///
 /// # Errors
 /// A source that can't be read.
-pub fn first_rows(
-    dataflow: &Dataflow,
-    rows: usize,
-    within: Duration,
-    delay: Duration,
-) -> Result<Bucket, source::Error> {
-    let (source, stop) = look(dataflow, rows, within, delay);
+pub fn first_rows(plan: &SourcePlan, rows: usize, within: Duration, delay: Duration) -> Result<Bucket, source::Error> {
+    let (source, stop) = look(plan, rows, within, delay);
     let until = Instant::now() + within;
     // A bucket may tell of nothing but progress.
     let filled = |bucket: Bucket| (!bucket.is_empty()).then_some(bucket);

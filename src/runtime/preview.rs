@@ -33,27 +33,38 @@ pub struct PreviewStep {
     pub fault: Option<String>,
 }
 
-/// Runs the chain of a dataflow over one bucket. Steps with keyed state start empty.
+/// Runs the chain of a dataflow over one bucket of a source, by its number. Steps with keyed state start empty.
 ///
 /// # Errors
 /// A step that names columns the rows do not have.
-pub fn preview(dataflow: &Dataflow, bucket: &Bucket) -> Result<Preview, Diagnostic> {
-    preview_among(dataflow, bucket, bucket)
+///
+/// # Panics
+/// If there is no such source.
+pub fn preview(dataflow: &Dataflow, source: usize, bucket: &Bucket) -> Result<Preview, Diagnostic> {
+    preview_among(dataflow, source, bucket, bucket)
 }
 
 /// The same, where a schema that is inferred is that of all rows of `among`.
 ///
 /// # Errors
 /// As [`preview`].
-pub fn preview_among(dataflow: &Dataflow, bucket: &Bucket, among: &Bucket) -> Result<Preview, Diagnostic> {
-    let mut schema = match &dataflow.source().schema {
+///
+/// # Panics
+/// As [`preview`].
+pub fn preview_among(
+    dataflow: &Dataflow,
+    source: usize,
+    bucket: &Bucket,
+    among: &Bucket,
+) -> Result<Preview, Diagnostic> {
+    let first = match &dataflow.source().schema {
         SchemaChoice::Known { schema, .. } => schema.clone(),
         SchemaChoice::Infer { .. } => dataflow.complete(source::infer_bucket(among, &dataflow.source().decoding)),
     };
-    let (mut steps, _) = dataflow.steps(&schema)?;
-    // The rows are of the first source.
-    steps.retain(|step| step.source.is_none_or(|source| source == 0));
-    let mut prepare = Prepare::new(Arc::new(schema.clone()), dataflow.source().decoding.clone());
+    let (mut steps, _) = dataflow.steps(&first)?;
+    steps.retain(|step| step.source.is_none_or(|of| of == source));
+    let mut schema = dataflow.schemas(&first).swap_remove(source);
+    let mut prepare = Prepare::new(Arc::new(schema.clone()), dataflow.sources[source].decoding.clone());
     prepare = prepare.sorted_by(dataflow.sort_column(&schema));
     let (mut message, bad) = prepare.apply(bucket);
     let shown = |message: &Message, schema: &Schema| message.excerpt(schema, bucket.len());
@@ -98,7 +109,7 @@ mod tests {
             let row = Row { bytes: row.as_bytes(), format: Format::Json, header: None };
             bucket.push(row, 0, Origin { topic: "t".into(), position: 1 });
         }
-        let preview = preview(&dataflow, &bucket).unwrap();
+        let preview = preview(&dataflow, 0, &bucket).unwrap();
         let [_, scaled, learnt] = &preview.steps[..] else { panic!("{preview:?}") };
         let of = |step: &PreviewStep, name: &str| {
             let place = step.after.columns.iter().position(|column| column == name).unwrap();
@@ -119,11 +130,40 @@ mod tests {
             let row = Row { bytes: bytes.as_bytes(), format: Format::Json, header: None };
             bucket.push(row, 0, Origin { topic: "t".into(), position: 1 });
         }
-        let preview = preview(&dataflow, &bucket).unwrap();
+        let preview = preview(&dataflow, 0, &bucket).unwrap();
         let values = |step: usize| preview.steps[step].after.rows.iter().map(|row| row[0].clone()).collect::<Vec<_>>();
         assert_eq!(values(0), [ExcerptCell::Number(1.0), ExcerptCell::Number(-1.0)]);
         assert_eq!(values(1), [ExcerptCell::Number(1.0), ExcerptCell::Missing]);
         assert_eq!(values(2), [ExcerptCell::Number(1.0), ExcerptCell::Number(7.0)]);
         assert_eq!(preview.rejected[0].index, 2);
+    }
+
+    #[test]
+    fn of_several_sources_the_steps_of_the_one_are_shown() {
+        let source = |name: &str, column: &str| {
+            format!("[[source]]\nname = \"{name}\"\nurl = \"{name}.csv\"\nschema = {{ number = [\"{column}\"] }}\n")
+        };
+        let text = source("a", "x")
+            + &source("b", "y")
+            + "[[subtask]]\nuse = \"clip\"\ninput = \"a\"\nlower = 0.0\n\
+               [[subtask]]\nuse = \"rename\"\ninput = \"b\"\ncolumns = { y = \"x\" }\n\
+               [[subtask]]\nuse = \"fillna\"\nvalue = 7.0\n[sink]\nurl = \"null\"\n";
+        let dataflow = Dataflow::from_text("t", &text, &[], &crate::registry::Registry::builtin()).unwrap();
+        let shown = |source: usize, rows: &[&str]| {
+            let mut bucket = Bucket::new(0, 0);
+            for bytes in rows {
+                let row = Row { bytes: bytes.as_bytes(), format: Format::Json, header: None };
+                bucket.push(row, 0, Origin { topic: "t".into(), position: 1 });
+            }
+            let preview = preview(&dataflow, source, &bucket).unwrap();
+            let cells = |step: &PreviewStep| step.after.rows.iter().map(|row| row[0].clone()).collect::<Vec<_>>();
+            let labels: Vec<String> = preview.steps.iter().map(|step| step.label.clone()).collect();
+            (labels, preview.steps.iter().map(cells).next_back().unwrap())
+        };
+        let of = |values: &[f64]| values.iter().map(|value| ExcerptCell::Number(*value)).collect::<Vec<_>>();
+        let (labels, cells) = shown(0, &[r#"{"x":-1}"#, r#"{"x":null}"#]);
+        assert_eq!((labels, cells), (["prepare", "clip", "fillna"].map(String::from).into(), of(&[0.0, 7.0])));
+        let (labels, cells) = shown(1, &[r#"{"y":-1}"#, r#"{"y":null}"#]);
+        assert_eq!((labels, cells), (["prepare", "rename", "fillna"].map(String::from).into(), of(&[-1.0, 7.0])));
     }
 }

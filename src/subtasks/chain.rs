@@ -70,40 +70,59 @@ impl Chain {
 
     /// Fits step after step, each on the output of the steps before it. Returns the fitted params of those that learn.
     ///
+    /// `messages` has all rows of each source; a step learns from the rows of all of them together, or of its own source,
+    /// and acts on those of each source as on a message of their own.
+    ///
     /// # Errors
     /// In words, what a step can't learn from or refuses.
     ///
     /// # Panics
-    /// If steps are fused: a step learns from all columns before it acts on one.
-    pub fn fit(&self, mut message: Message) -> Result<Vec<(&Step, Learned)>, String> {
+    /// If steps are fused: a step learns from all columns before it acts on one. If there is no message.
+    pub fn fit(&self, mut messages: Vec<Message>) -> Result<Vec<(&Step, Learned)>, String> {
         let mut fitted = Vec::new();
         for Pass { act, .. } in &self.passes {
             let Act::Step(step) = act else { panic!("fused steps are not fitted") };
             let step = step.as_ref();
+            let own = step.source.map_or(0..messages.len(), |source| source..source + 1);
+            let own = &mut messages[own];
             let of_step = |reason: String| format!("{}: {reason}", step.label);
             let left_out = |ids: Vec<u64>, reason: String| {
                 tracing::warn!("{}: {} rows are left out: {reason}", step.label, ids.len());
             };
             let learned = loop {
-                match step.subtask.fit(&message, &step.scope) {
+                match step.subtask.fit(&Message::joined(own), &step.scope) {
                     Err(fault) if step.goes_on(&fault) => {
-                        left_out(remove_refused(&mut message, &fault), fault.of_each_row());
+                        left_out(remove_refused_of(own, &fault), fault.of_each_row());
                     }
                     learned => break learned.map_err(|fault| of_step(fault.to_string()))?,
                 }
             };
-            let applied = match learned {
-                None => step.apply(&mut message, left_out),
+            let applies = match learned {
+                None => step.clone(),
                 Some(learned) => {
                     let subtask = step.subtask.freeze(&learned, step.scope.all_names().count()).map_err(of_step)?;
                     fitted.push((step, learned));
-                    Step { subtask, ..step.clone() }.apply(&mut message, left_out)
+                    Step { subtask, ..step.clone() }
                 }
             };
-            applied.map_err(|fault| of_step(fault.to_string()))?;
+            for message in own {
+                applies.apply(message, left_out).map_err(|fault| of_step(fault.to_string()))?;
+            }
         }
         Ok(fitted)
     }
+}
+
+/// Removes the rows that messages are refused for when they are joined; returns their ids.
+fn remove_refused_of(messages: &mut [Message], fault: &Fault) -> Vec<u64> {
+    let (mut ids, mut start) = (Vec::new(), 0);
+    for message in messages {
+        let own = start..start + message.rows();
+        let rows = fault.rows().iter().filter(|row| own.contains(row)).map(|row| row - start).collect();
+        ids.extend(remove_refused(message, &Fault::of_rows(rows, "", 0)));
+        start = own.end;
+    }
+    ids
 }
 
 impl Pass {
@@ -185,10 +204,39 @@ mod tests {
     #[test]
     fn each_step_learns_from_what_those_before_it_made() {
         let chain = Chain::in_turn(&steps());
-        let fitted = chain.fit(Message::from_columns(&[vec![2.0, f64::NAN, 8.0]])).unwrap();
+        let fitted = chain.fit(vec![Message::from_columns(&[vec![2.0, f64::NAN, 8.0]])]).unwrap();
         let labels: Vec<&str> = fitted.iter().map(|(step, _)| step.label.as_str()).collect();
         assert_eq!(labels, ["step 0", "step 1", "step 3"]);
         let shown = |place: usize| format!("{:?}", fitted[place].1);
         assert!(shown(0).contains("8.0") && shown(2).contains("1.0") && !shown(2).contains("8.0"), "{}", shown(2));
+    }
+
+    /// Of two sources, each has its own steps first.
+    #[test]
+    fn a_step_learns_from_its_source_or_from_all_of_them() {
+        let of = |source: Option<usize>, on_error: OnError| Step {
+            label: format!("{source:?}"),
+            source,
+            subtask: DynSubtask::new(MaxAbsScaler::default()),
+            scope: Scope::numbers(1),
+            stream: None,
+            on_error,
+        };
+        let chain = Chain::in_turn(&[of(Some(1), OnError::Message), of(None, OnError::Row)]);
+        let message = |numbers: &[f64]| Message::from_columns(&[numbers.to_vec()]);
+        let fit = |messages: &[&[f64]]| {
+            let fitted = chain.fit(messages.iter().map(|numbers| message(numbers)).collect())?;
+            Ok(fitted.iter().map(|(_, learned)| format!("{learned:?}")).collect::<Vec<_>>())
+        };
+        let alone = |numbers: &[f64]| {
+            let chain = Chain::in_turn(&[of(None, OnError::Message)]);
+            format!("{:?}", chain.fit(vec![message(numbers)]).unwrap()[0].1)
+        };
+        // The rows of the second source are between -1 and 1 behind its own step; one of the first cannot be learned from.
+        let found: Result<Vec<String>, String> = fit(&[&[0.25, f64::INFINITY, 0.5], &[3.0, 8.0]]);
+        assert_eq!(found.unwrap(), [alone(&[3.0, 8.0]), alone(&[0.25, 0.5, 0.375, 1.0])]);
+        let found = fit(&[&[2.0], &[]]);
+        assert_eq!(found.unwrap()[1], alone(&[2.0]), "a source without rows");
+        assert!(fit(&[&[1.0], &[f64::INFINITY]]).unwrap_err().starts_with("Some(1): "));
     }
 }

@@ -64,6 +64,15 @@ struct PreviewRequest {
     toml: String,
 }
 
+/// A text, and which of its sources is meant.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct SourceRequest {
+    toml: String,
+    /// Of several sources, the name of one; the first if not given.
+    source: Option<String>,
+}
+
 /// Change the text of a dataflow file as a form asks, and check it. Comments stay. Nothing is saved.
 #[utoipa::path(post, path = "/api/v1/edit", tag = "editor", request_body = Edits, responses(
     (status = 200, body = Edited), (status = 422, body = ApiProblem), (status = 400, body = ApiProblem),
@@ -98,18 +107,18 @@ struct UnreadableRow {
     reason: String,
 }
 
-/// Run the chain over up to 20 rows of the source, or over generated ones if it has none within some seconds.
-#[utoipa::path(post, path = "/api/v1/preview", tag = "editor", request_body = PreviewRequest, responses(
+/// Run the chain over up to 20 rows of a source, or over generated ones if it has none within some seconds.
+#[utoipa::path(post, path = "/api/v1/preview", tag = "editor", request_body = SourceRequest, responses(
     (status = 200, body = PreviewRows), (status = 422, body = ApiProblem), (status = 400, body = ApiProblem),
     (status = 415, body = ApiProblem)))]
 async fn preview(
     State(shared): State<SharedState>,
-    Body(PreviewRequest { toml }): Body<PreviewRequest>,
+    Body(request): Body<SourceRequest>,
 ) -> (Extension<AuditSubject>, Result<Json<PreviewRows>, ApiError>) {
-    try_out(shared, toml, |dataflow| {
-        let (bucket, rows_from) = rows::rows(dataflow).map_err(ApiError::unusable)?;
-        let preview =
-            runtime::preview(dataflow, &bucket).map_err(|diagnostic| ApiError::unusable(diagnostic.title().into()))?;
+    try_out(shared, request, |dataflow, source| {
+        let (bucket, rows_from) = rows::rows(&dataflow.sources[source]).map_err(ApiError::unusable)?;
+        let preview = runtime::preview(dataflow, source, &bucket)
+            .map_err(|diagnostic| ApiError::unusable(diagnostic.title().into()))?;
         let rejected =
             preview.rejected.into_iter().map(|bad| UnreadableRow { row: bad.index, reason: bad.reason }).collect();
         Ok(PreviewRows { rows_from, steps: preview.steps, rejected })
@@ -123,16 +132,16 @@ struct ConnectionTest {
     milliseconds: f64,
 }
 
-/// Connect to the source once, as a guest.
-#[utoipa::path(post, path = "/api/v1/connect", tag = "editor", request_body = PreviewRequest, responses(
+/// Connect to a source once, as a guest.
+#[utoipa::path(post, path = "/api/v1/connect", tag = "editor", request_body = SourceRequest, responses(
     (status = 200, body = ConnectionTest), (status = 422, body = ApiProblem), (status = 400, body = ApiProblem),
     (status = 415, body = ApiProblem)))]
 async fn connect(
     State(shared): State<SharedState>,
-    Body(PreviewRequest { toml }): Body<PreviewRequest>,
+    Body(request): Body<SourceRequest>,
 ) -> (Extension<AuditSubject>, Result<Json<ConnectionTest>, ApiError>) {
-    try_out(shared, toml, |dataflow| {
-        let took = rows::connect(dataflow).map_err(ApiError::unusable)?;
+    try_out(shared, request, |dataflow, source| {
+        let took = rows::connect(&dataflow.sources[source]).map_err(ApiError::unusable)?;
         Ok(ConnectionTest { milliseconds: took.as_secs_f64() * 1e3 })
     })
     .await
@@ -175,14 +184,17 @@ async fn propose(
     .await
 }
 
-/// Runs a task about a dataflow on a thread that may block.
+/// Runs a task about a source of a dataflow, given by its number, on a thread that may block.
 async fn try_out<T: Send + 'static>(
     shared: SharedState,
-    toml: String,
-    work: impl FnOnce(&Dataflow) -> Result<T, ApiError> + Send + 'static,
+    SourceRequest { toml, source }: SourceRequest,
+    work: impl FnOnce(&Dataflow, usize) -> Result<T, ApiError> + Send + 'static,
 ) -> (Extension<AuditSubject>, Result<Json<T>, ApiError>) {
     audited(move || match document::checked("dataflow", &toml, &shared.registry) {
-        Ok(dataflow) => (Some(dataflow.source().url.to_string()), work(&dataflow)),
+        Ok(dataflow) => match dataflow.source_number(source.as_deref()) {
+            Ok(number) => (Some(dataflow.sources[number].url.to_string()), work(&dataflow, number)),
+            Err(reason) => (None, Err(ApiError::unusable(reason))),
+        },
         Err(problem) => (None, Err(problem.into())),
     })
     .await

@@ -53,6 +53,13 @@ pub enum Edit {
         /// Its number, from 0.
         index: usize,
     },
+    /// Adds a source without rows, behind the others; all have names then.
+    AddSource {},
+    /// Takes a source away; one of several.
+    RemoveSource {
+        /// Its number, from 0.
+        index: usize,
+    },
     /// Adds a sink that keeps nothing, behind the others.
     AddSink {},
     /// Takes a sink away; one of several.
@@ -111,17 +118,34 @@ fn apply(document: &mut DocumentMut, edit: &Edit) -> Result<(), String> {
             })
         }
         Edit::RemoveTable { index } => rearrange(document, "table", |tables| take_away(tables, "table", *index)),
+        Edit::AddSource {} => {
+            number(document, "source");
+            rearrange(document, "source", |tables| {
+                let mut table = Table::new();
+                table.insert("url", toml_edit::value("generate:rows=0"));
+                tables.push(table);
+                name_all(tables, "source");
+                Ok(())
+            })
+        }
+        Edit::RemoveSource { index } => {
+            number(document, "source");
+            rearrange(document, "source", |tables| match tables.len() {
+                ..2 => Err("the only source cannot be taken away".into()),
+                _ => take_away(tables, "source", *index),
+            })
+        }
         Edit::AddSink {} => {
             let mut table = Table::new();
             table.insert("url", toml_edit::value("null"));
-            number_sinks(document);
+            number(document, "sink");
             rearrange(document, "sink", |tables| {
                 tables.push(table);
                 Ok(())
             })
         }
         Edit::RemoveSink { index } => {
-            number_sinks(document);
+            number(document, "sink");
             rearrange(document, "sink", |tables| match tables.len() {
                 ..2 => Err("the only sink cannot be taken away".into()),
                 _ => take_away(tables, "sink", *index),
@@ -130,9 +154,22 @@ fn apply(document: &mut DocumentMut, edit: &Edit) -> Result<(), String> {
     }
 }
 
-/// Makes the only sink the first of several.
-fn number_sinks(document: &mut DocumentMut) {
-    let Some(item) = document.get_mut("sink").filter(|item| !item.is_array_of_tables()) else { return };
+/// Gives each table without a name one that no other has: that of the list, with a number from the second on.
+fn name_all(tables: &mut [Table], list: &str) {
+    let name = |table: &Table| table.get("name").and_then(Item::as_str).map(str::to_owned);
+    let mut taken: Vec<String> = tables.iter().filter_map(name).collect();
+    for table in tables.iter_mut().filter(|table| name(table).is_none()) {
+        let numbered = (2..).map(|number| format!("{list}_{number}"));
+        let free = std::iter::once(list.to_owned()).chain(numbered).find(|name| !taken.contains(name));
+        let free = free.expect("numbers do not end");
+        table.insert("name", toml_edit::value(free.as_str()));
+        taken.push(free);
+    }
+}
+
+/// Makes the only table of this name the first of several.
+fn number(document: &mut DocumentMut, list: &str) {
+    let Some(item) = document.get_mut(list).filter(|item| !item.is_array_of_tables()) else { return };
     let tables = std::mem::take(item).into_array_of_tables().unwrap_or_else(|one| {
         let mut tables = ArrayOfTables::new();
         if let Ok(mut table) = one.into_table() {
@@ -169,13 +206,27 @@ fn rearrange(
     change(&mut tables)?;
     let last = places.last().copied();
     for (at, mut table) in tables.into_iter().enumerate() {
-        table.set_position(places.get(at).copied().or(last));
+        if let Some(position) = places.get(at).copied().or(last) {
+            place(&mut table, position);
+        }
         if table.decor().prefix().is_none() {
             table.decor_mut().set_prefix("\n");
         }
         array.push(table);
     }
     Ok(())
+}
+
+/// Puts a table at a position, and those within it behind it: each would go to whatever table stands before it then.
+fn place(table: &mut Table, position: isize) {
+    table.set_position(Some(position));
+    for (_, item) in table.iter_mut() {
+        match item {
+            Item::Table(inner) => place(inner, position),
+            Item::ArrayOfTables(tables) => tables.iter_mut().for_each(|inner| place(inner, position)),
+            Item::None | Item::Value(_) => {}
+        }
+    }
 }
 
 fn set(table: &mut dyn TableLike, key: &str, value: Value) -> Result<(), String> {
@@ -279,6 +330,52 @@ mod tests {
         assert_eq!(edited(text, &set("sink.1.url")).unwrap(), text.replace("a.csv", "b.csv"));
         let refused = edited(text, &set("sink.url")).unwrap_err();
         assert!(refused.contains("sink.0.url"), "{refused}");
+    }
+
+    #[test]
+    fn sources_come_and_go_and_have_names() {
+        let add = || vec![Edit::AddSource {}];
+        let text = "schema = { number = [\"x\"] }\n[source]\nurl = \"a.csv\" # roof\n[source.csv]\nskip = 1\n\
+                    [sink]\nurl = \"null\"\n";
+        let two = edited(text, &add()).unwrap();
+        assert_eq!(
+            values(&two)["source"],
+            serde_json::json!([
+                { "url": "a.csv", "csv": { "skip": 1 }, "name": "source" },
+                { "url": "generate:rows=0", "name": "source_2" },
+            ]),
+            "{two}"
+        );
+        assert!(two.contains("# roof"), "{two}");
+        let registry = Registry::builtin();
+        assert!(checked("x", &two, &registry).is_ok(), "{two}");
+        let three = edited(&two, &add()).unwrap();
+        assert_eq!(values(&three)["source"][2]["name"], "source_3", "{three}");
+        assert!(checked("x", &three, &registry).is_ok(), "{three}");
+        let other = edited(&three, &[Edit::RemoveSource { index: 0 }]).unwrap();
+        assert!(!other.contains("a.csv") && other.contains("source_2") && other.contains("source_3"), "{other}");
+        assert!(checked("x", &other, &registry).is_ok(), "{other}");
+        let one = edited(&other, &[Edit::RemoveSource { index: 0 }]).unwrap();
+        assert!(checked("x", &one, &registry).is_ok(), "{one}");
+        assert!(edited(&one, &[Edit::RemoveSource { index: 0 }]).unwrap_err().contains("the only source"));
+        let dotted = edited("schema = { number = [\"x\"] }\nsource.url = \"a.csv\"\nsink.url = \"null\"\n", &add());
+        assert!(checked("x", dotted.as_ref().unwrap(), &registry).is_ok(), "{dotted:?}");
+    }
+
+    /// Regression: what stands in a table of its own below a subtask went to another one.
+    #[test]
+    fn tables_within_go_where_their_table_goes() {
+        let text = "[[subtask]]\nuse = \"rename\"\n[subtask.columns]\na = \"b\"\n[[subtask]]\nuse = \"clip\"\n[sink]\n\
+                    url = \"null\"\n[sink.password]\nenv = \"P\"\n";
+        let renames = serde_json::json!({ "use": "rename", "columns": { "a": "b" } });
+        let clips = serde_json::json!({ "use": "clip" });
+        let steps = |edit: Edit| values(&edited(text, &[edit]).unwrap())["subtask"].clone();
+        assert_eq!(steps(Edit::Move { from: 0, to: 1 }), serde_json::json!([clips, renames]));
+        let inserted = steps(Edit::Insert { index: 1, subtask: "abs".into() });
+        assert_eq!(inserted, serde_json::json!([renames, { "use": "abs" }, clips]));
+        assert_eq!(steps(Edit::Remove { index: 1 }), serde_json::json!([renames]));
+        let sinks = values(&edited(text, &[Edit::AddSink {}]).unwrap())["sink"].clone();
+        assert_eq!(sinks, serde_json::json!([{ "url": "null", "password": { "env": "P" } }, { "url": "null" }]));
     }
 
     #[test]

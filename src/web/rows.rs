@@ -1,15 +1,15 @@
-//! A few rows for a preview: from the dataflow's source, or generated.
+//! A few rows for a preview: from a source of the dataflow, or generated.
 
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::config::Dataflow;
+use crate::config::{Dataflow, SourcePlan};
 use crate::data::Bucket;
 use crate::registry::Registry;
 use crate::runtime::{self, Proposal};
-use crate::source::{Generator, Source, SourceUrl, Stop};
+use crate::source::{Generator, SourceUrl};
 
 /// How many rows a preview shows.
 pub const ROWS: usize = 20;
@@ -23,29 +23,24 @@ const BUFFER_TIMEOUT: Duration = Duration::from_secs(2);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum RowsFrom {
-    /// The dataflow's own source.
+    /// A source of the dataflow.
     Source,
     /// Generated, for the source had none in time.
     Generator,
-}
-
-/// Reads the source for a moment.
-fn look(dataflow: &Dataflow) -> (Source, Stop) {
-    runtime::look(dataflow, ROWS, PREVIEW_TIMEOUT, BUFFER_TIMEOUT)
 }
 
 /// The first rows of the source, or generated ones if it has none in time; and which of the two.
 ///
 /// # Errors
 /// In words: a source that can't be read.
-pub fn rows(dataflow: &Dataflow) -> Result<(Bucket, RowsFrom), String> {
-    if dataflow.source().url == SourceUrl::Stdin {
+pub fn rows(plan: &SourcePlan) -> Result<(Bucket, RowsFrom), String> {
+    if plan.url == SourceUrl::Stdin {
         return Ok((generated(), RowsFrom::Generator));
     }
-    match runtime::first_rows(dataflow, ROWS, PREVIEW_TIMEOUT, BUFFER_TIMEOUT) {
+    match runtime::first_rows(plan, ROWS, PREVIEW_TIMEOUT, BUFFER_TIMEOUT) {
         Ok(bucket) if !bucket.is_empty() => Ok((bucket, RowsFrom::Source)),
         Ok(_) => Ok((generated(), RowsFrom::Generator)),
-        Err(_) if matches!(dataflow.source().url, SourceUrl::Mqtt(_)) => Ok((generated(), RowsFrom::Generator)),
+        Err(_) if matches!(plan.url, SourceUrl::Mqtt(_)) => Ok((generated(), RowsFrom::Generator)),
         Err(error) => Err(error.to_string()),
     }
 }
@@ -61,7 +56,8 @@ pub fn propose(dataflow: &Dataflow, registry: &Registry) -> Result<Proposal, Str
     if dataflow.source().url == SourceUrl::Stdin {
         return Err("standard input has no rows here: give a topic or a file".into());
     }
-    let sample = runtime::raw_sample(dataflow, PROPOSAL_ROWS, PREVIEW_TIMEOUT).map_err(|error| error.to_string())?;
+    let sample =
+        runtime::raw_sample(dataflow.source(), PROPOSAL_ROWS, PREVIEW_TIMEOUT).map_err(|error| error.to_string())?;
     if sample.is_empty() {
         return Err(format!("{}: no row came within {} s", dataflow.source().url, PREVIEW_TIMEOUT.as_secs()));
     }
@@ -72,21 +68,21 @@ fn generated() -> Bucket {
     Generator::new(1).bucket(0, ROWS)
 }
 
-/// Whether a broker answers and lets the dataflow subscribe, and after how long.
+/// Whether a source's broker answers and lets the dataflow subscribe, and after how long.
 ///
 /// # Errors
 /// In words: why not.
-pub fn connect(dataflow: &Dataflow) -> Result<Duration, String> {
+pub fn connect(plan: &SourcePlan) -> Result<Duration, String> {
     let began = Instant::now();
-    let (source, stop) = look(dataflow);
+    let (source, stop) = runtime::look(plan, ROWS, PREVIEW_TIMEOUT, BUFFER_TIMEOUT);
     let answered = source.ready.recv_timeout(PREVIEW_TIMEOUT + Duration::from_secs(1));
     let took = began.elapsed();
     stop.now();
     let ready = answered.is_ok();
     match source.join() {
         Err(error) => Err(error.to_string()),
-        Ok(()) if ready || !matches!(dataflow.source().url, SourceUrl::Mqtt(_)) => Ok(took),
-        Ok(()) => Err(format!("{}: no answer", dataflow.source().url)),
+        Ok(()) if ready || !matches!(plan.url, SourceUrl::Mqtt(_)) => Ok(took),
+        Ok(()) => Err(format!("{}: no answer", plan.url)),
     }
 }
 
@@ -106,17 +102,17 @@ mod tests {
 
     #[test]
     fn rows_come_from_the_source_where_it_has_some() {
-        let (bucket, from) = rows(&dataflow("data/sample.csv")).unwrap();
+        let (bucket, from) = rows(dataflow("data/sample.csv").source()).unwrap();
         assert_eq!((bucket.len(), from), (ROWS, RowsFrom::Source));
-        let (bucket, from) = rows(&dataflow("-")).unwrap();
+        let (bucket, from) = rows(dataflow("-").source()).unwrap();
         assert_eq!((bucket.len(), from), (ROWS, RowsFrom::Generator));
-        assert!(rows(&dataflow("no-such.csv")).unwrap_err().contains("no-such.csv"));
+        assert!(rows(dataflow("no-such.csv").source()).unwrap_err().contains("no-such.csv"));
     }
 
     #[test]
     fn a_broker_that_is_not_there_is_named() {
         let port = crate::mqtt::free_port().unwrap();
-        let reason = connect(&dataflow(&format!("mqtt://127.0.0.1:{port}/t"))).unwrap_err();
+        let reason = connect(dataflow(&format!("mqtt://127.0.0.1:{port}/t")).source()).unwrap_err();
         assert!(reason.contains(&port.to_string()), "{reason}");
     }
 }

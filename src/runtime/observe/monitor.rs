@@ -221,10 +221,11 @@ fn seen(ledger: &Ledger, workers: usize, backlog: Backlog, busy: &BusyTime) -> O
 
 fn subtasks(showing: &MonitorOptions<'_>) -> Vec<SubtaskTime> {
     let times = showing.times.borrow();
-    let exchanges = showing.dataflow.exchanges();
+    let (exchanges, inputs) = (showing.dataflow.exchanges(), showing.dataflow.inputs());
     let time = |(name, operator): (&str, usize)| {
         let (histogram, exchange) = (times.subtasks[operator].inner(), exchanges[operator]);
-        SubtaskTime { name: name.into(), messages: histogram.len(), mean: histogram.mean(), exchange }
+        let input = inputs[operator].map(str::to_owned);
+        SubtaskTime { name: name.into(), messages: histogram.len(), mean: histogram.mean(), exchange, input }
     };
     named_operators(showing.stages).map(time).collect()
 }

@@ -112,7 +112,7 @@ function Flow({ live }) {
   const { subtasks, tables, sources = [], sinks = [], branches = [], rows_dropped: dropped } = live;
   const most = Math.max(...subtasks.map(({ mean }) => mean), 1);
   return html`<section class="card" id="dataflow"><h2>${t("dataflow")}</h2><p>${t("dataflowHelp")}</p>
-    <ol class="flow"><li class="end">${sources.length === 0 ? t("source") : sources.map(({ source, rows_in: rows }) => html`<span>${t("source")} ${source}</span> <small>${number(rows)}</small> `)}</li>${subtasks.map(({ name, mean, exchange }) => html`<li class=${exchange ? "exchange" : ""}><span>${name}</span>
+    <ol class="flow"><li class="end">${sources.length === 0 ? t("source") : sources.map(({ source, rows_in: rows }) => html`<span>${t("source")} ${source}</span> <small>${number(rows)}</small> `)}</li>${subtasks.map(({ name, mean, exchange, input }) => html`<li class=${exchange ? "exchange" : ""}><span>${name}</span>${input && html` <small>${input}</small>`}
       <meter min="0" max=${most} value=${mean} aria-label="${name}: ${time(mean)}">${time(mean)}</meter>
       <small>${time(mean)}${dropped[name] ? html`, ${t("dropped").toLowerCase()} ${number(dropped[name])}` : ""}</small></li>`)}<li class="end exchange">${t("sink")}</li></ol>
     ${tables.map(({ name, after }) => html`<ol class="flow branch"><li class="end">${after}</li><li class="exchange">${t("table")} ${name}</li></ol>`)}

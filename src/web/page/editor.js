@@ -52,13 +52,14 @@ function kindOf(section, url) {
 
 // The fields of a section, or of one of several: those that are always in sight, and the others.
 function section(schema, name, prefix, url, several = false) {
-  const { front, behind } = SECTIONS[name];
+  const { behind } = SECTIONS[name];
+  const front = several ? [["name", "name"], ...SECTIONS[name].front] : SECTIONS[name].front;
   const whole = schema.properties[name];
   const kind = kindOf(several ? alternatives(whole).find(({ items }) => items).items : whole, url);
   const fields = keys(kind.properties, prefix);
   // Kinds of the registry have keys of their own, also under names that mean something else elsewhere.
   if (kind.title) {
-    const [first, rest] = arranged(fields, prefix, front.slice(0, 1));
+    const [first, rest] = arranged(fields, prefix, front.filter(([key]) => key === "url" || key === "name"));
     const needed = ({ path }) => kind.required?.includes(path.slice(prefix.length));
     return [[...first, ...rest.filter(needed)], rest.filter((field) => !needed(field))];
   }
@@ -89,6 +90,8 @@ export function Editor({ name, admin, go }) {
   const [note, setNote] = useState("");
   const [error, setError] = useState("");
   const [shown, setShown] = useState(null);
+  // The source whose rows the preview shows; the first if it is none of them.
+  const [chosen, choose] = useState(null);
   const [busy, setBusy] = useState(false);
   const [theirs, setTheirs] = useState(null);
   // The texts of fields that can't be read, by key, with what is wrong.
@@ -189,13 +192,13 @@ export function Editor({ name, admin, go }) {
     setTheirs(null);
     load(theirs.current);
   };
-  const attempt = async (path, tell) => {
+  const attempt = async (path, tell, more) => {
     setBusy(true);
     setError("");
     try {
       await latest.current.turn;
       const { toml, version } = latest.current;
-      const told = await call("POST", path, { toml });
+      const told = await call("POST", path, { toml, ...more });
       tell(told, latest.current.version !== version);
     } catch (refusal) {
       setError(refusal.message);
@@ -216,18 +219,23 @@ export function Editor({ name, admin, go }) {
   const card = (title, [front, more], button) => html`<fieldset class="card"><legend>${title}</legend><div class="fields">${front.map(field)}</div>
     ${more.length > 0 && html`<details><summary>${t("details")}</summary><div class="fields">${more.map(field)}</div></details>`}${button && html`<p class="buttons">${button}</p>`}</fieldset>`;
   const of = (name) => section(schema, name, `${name}.`, values?.[name]?.url);
-  const tries = html`<button type="button" disabled=${busy} onClick=${() => attempt("connect", (told) => setNote(t("connected", told.milliseconds.toFixed(0))))}>${t("testConnection")}</button>
-    <button type="button" disabled=${busy} title=${t("proposeHelp")} onClick=${() => attempt("propose", proposed)}>${t("propose")}</button>`;
+  const tries = (more) => html`<button type="button" disabled=${busy} onClick=${() => attempt("connect", (told) => setNote(t("connected", told.milliseconds.toFixed(0))), more)}>${t("testConnection")}</button>`;
+  const proposes = html`<button type="button" disabled=${busy} title=${t("proposeHelp")} onClick=${() => attempt("propose", proposed)}>${t("propose")}</button>`;
   const source = () => {
     const [[front, more], every] = [of("source"), of("checkpoint")];
     return [front, [...more, ...every.flat()]];
   };
   // Each of several sources has a name and columns of its own, too; what is of all stands in the first.
   const sources = Array.isArray(values?.source) ? values.source : null;
+  const several = sources?.length > 1;
   const sourceCards = () => sources?.map((one, index) => {
     const [front, more] = section(schema, "source", `source.${index}.`, one?.url, true);
-    return card(`${t("source")} ${index + 1}`, [front, index === 0 ? [...more, ...of("checkpoint").flat()] : more]);
-  }) ?? card(t("source"), source(), tries);
+    const buttons = several && html`${tries({ source: one?.name })} <button type="button" onClick=${() => ask([{ op: "remove_source", index }])} aria-label="${t("removeSource")} ${index + 1}">${t("removeSource")}</button>`;
+    return card(`${t("source")} ${index + 1}`, [front, index === 0 ? [...more, ...of("checkpoint").flat()] : more], buttons);
+  }) ?? card(t("source"), source(), html`${tries()} ${proposes}`);
+  // A source that was taken away is not chosen any more.
+  const names = several ? sources.map((one) => one?.name).filter(Boolean) : [];
+  const ofSource = names.includes(chosen) ? { source: chosen } : {};
   // Keys of the file itself that hold a value.
   const root = () => keys(Object.fromEntries(Object.entries(schema.properties).filter(([name]) => !["schema", "subtask", "table", ...Object.keys(SECTIONS)].includes(name))), "");
   const sinks = Array.isArray(values?.sink) ? values.sink : null;
@@ -248,6 +256,7 @@ export function Editor({ name, admin, go }) {
         ${schema === null ? html`<p role="status">${t("loading")}</p>` : html`
         ${card(t("project"), arranged(root(), "", PROJECT))}
         ${sourceCards()}
+        <p><button type="button" onClick=${() => ask([{ op: "add_source" }])}>${t("addSource")}</button></p>
         ${card(t("buffer"), of("buffer"))}
         <${Schema} schema=${schema} values=${values} problem=${problem} change=${change} />
         <${Chain} steps=${Array.isArray(values?.subtask) ? values.subtask : []} subtasks=${subtasks} schema=${schema} values=${values} problem=${problem} change=${change} ask=${ask} />
@@ -260,7 +269,9 @@ export function Editor({ name, admin, go }) {
         <textarea id="toml" spellcheck="false" value=${text.toml} readonly=${!admin} onInput=${(event) => typed(event.target.value)}></textarea></div>
     </div>
     <section class="card"><h2>${t("preview")}</h2><p>${t("previewHelp")}</p>
-      <button type="button" id="preview" disabled=${busy || problem !== null} onClick=${() => attempt("preview", setShown)}>${t("runPreview")}</button>
+      ${several && html`<label for="preview-source">${t("source")}</label> <select id="preview-source" value=${ofSource.source ?? names[0]} onChange=${(event) => { choose(event.target.value); setShown(null); }}>
+        ${names.map((name) => html`<option value=${name}>${name}</option>`)}</select> `}
+      <button type="button" id="preview" disabled=${busy || problem !== null} onClick=${() => attempt("preview", setShown, ofSource)}>${t("runPreview")}</button>
       ${shown && html`<${Preview} shown=${shown} />`}</section></div>`;
 }
 
