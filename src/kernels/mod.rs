@@ -7,6 +7,7 @@
 //! - `kll_sketch`, `dd_sketch`: quantiles of a stream in bounded memory.
 //! - `weighted`, `softmax`, `trees`, `distances`, `gaussian`, `layers`, `support_vectors`, `neighbors`: the arithmetic
 //!   of fitted models.
+//! - `tree_values`, `tree_answers`, `tree_walk`, `compared`: how nodes of `trees` stand in memory, and rows go down them.
 //! - `sgd`, `svd`, `seeding`, `half_space`, `adaptive_window`, `mersenne_twister`: learning message by message, and the
 //!   random numbers of NumPy and Python.
 //! - `hoeffding_tree` with `attribute_statistics`, `split_merit`, `class_weights`: a tree that grows row by row;
@@ -21,6 +22,7 @@ pub mod affine;
 pub mod attribute_statistics;
 pub mod box_cox;
 pub mod class_weights;
+pub mod compared;
 pub mod dd_sketch;
 pub mod distances;
 pub mod division;
@@ -55,5 +57,8 @@ pub mod softmax;
 pub mod split_merit;
 pub mod support_vectors;
 pub mod svd;
+mod tree_answers;
+mod tree_values;
+mod tree_walk;
 pub mod trees;
 pub mod weighted;

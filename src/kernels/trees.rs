@@ -1,5 +1,9 @@
 //! Decision trees in flat arrays, evaluated for several rows at a time.
 
+use super::compared::Compared;
+use super::tree_answers::AnswerTrees;
+use super::tree_values::{self, FEATURE, LEAF, MISSING_LEFT, TreeNode};
+
 /// A node of a tree as scikit-learn has it.
 #[derive(Clone, Copy, Debug)]
 pub struct Split {
@@ -15,70 +19,21 @@ pub struct Split {
     pub missing_left: bool,
 }
 
-/// What trees compare: values in double precision, or rounded to single as most trees of scikit-learn take them.
-pub trait Compared: Copy + PartialOrd + Send + Sync + 'static {
-    /// A value as it is compared.
-    fn value(x: f64) -> Self;
-    /// A threshold with which such values compare as with the one in double precision.
-    fn threshold(x: f64) -> Self;
-    /// More than any value.
-    const MOST: Self;
-}
-
-impl Compared for f64 {
-    const MOST: f64 = f64::INFINITY;
-
-    fn value(x: f64) -> f64 {
-        x
-    }
-
-    fn threshold(x: f64) -> f64 {
-        x
-    }
-}
-
-impl Compared for f32 {
-    const MOST: f32 = f32::INFINITY;
-
-    fn value(x: f64) -> f32 {
-        x as f32
-    }
-
-    /// The greatest single that is no greater: a single is up to the one threshold if it is up to the other.
-    fn threshold(x: f64) -> f32 {
-        let nearest = x as f32;
-        if f64::from(nearest) > x { nearest.next_down() } else { nearest }
-    }
-}
-
-/// A node: a leaf leads to itself, whatever is compared.
-#[derive(Clone, Copy)]
-struct TreeNode<T> {
-    threshold: T,
-    /// The column, and in the highest bit whether a missing value goes to the left.
-    feature: u32,
-    /// The nodes to the left and to the right; in a leaf the second is the number of its values.
-    children: [u32; 2],
-}
-
-const MISSING_LEFT: u32 = 1 << 31;
-
 /// Trees, and the values of their leaves.
 pub struct Trees<T> {
-    nodes: Vec<TreeNode<T>>,
+    nodes: Nodes<T>,
     /// Where each tree starts.
     roots: Vec<u32>,
     /// So many values a leaf.
     values: Vec<f64>,
     width: usize,
-    features: usize,
 }
 
-/// Rows that go down a tree side by side: the machine waits for the nodes of all of them at once.
-const LANES: usize = 8;
-
-/// So many values of rows are prepared at a time: they stay in the L2 cache while all trees are asked.
-const BLOCK_VALUES: usize = 1 << 14;
+/// How the nodes stand in memory: the one to the right always behind the one to the left.
+enum Nodes<T> {
+    Values(Vec<TreeNode<T>>),
+    Answers(AnswerTrees<T>),
+}
 
 impl<T: Compared> Trees<T> {
     /// Trees over so many columns: the nodes of each, and `width` values a leaf, tree after tree.
@@ -91,23 +46,13 @@ impl<T: Compared> Trees<T> {
         }
         let (mut nodes, mut roots, mut leaves) = (Vec::new(), Vec::new(), 0_usize);
         for (number, tree) in trees.iter().enumerate() {
-            let root = u32::try_from(nodes.len()).map_err(|_| "too many nodes")?;
             if tree.is_empty() {
                 return Err(format!("tree {number} has no node"));
             }
             let count = tree.iter().filter(|split| split.left == 0).count();
-            for (place, split) in tree.iter().enumerate() {
-                let node = node(split, place, tree.len(), count, features);
-                let mut node = node.map_err(|reason| format!("tree {number}, node {place}: {reason}"))?;
-                if split.left == 0 {
-                    node.children[0] = root + place as u32;
-                    node.children[1] += u32::try_from(leaves).map_err(|_| "too many leaves")?;
-                } else {
-                    node.children = node.children.map(|child| child + root);
-                }
-                nodes.push(node);
-            }
-            roots.push(root);
+            check(tree, count, features).map_err(|(place, reason)| format!("tree {number}, node {place}: {reason}"))?;
+            roots.push(u32::try_from(nodes.len()).map_err(|_| "too many nodes")?);
+            append(&mut nodes, tree, u32::try_from(leaves).map_err(|_| "too many leaves")?);
             leaves += count;
         }
         if u32::try_from(nodes.len()).is_err() {
@@ -116,7 +61,8 @@ impl<T: Compared> Trees<T> {
         if leaves.checked_mul(width) != Some(values.len()) {
             return Err(format!("values has {} values for {leaves} leaves of {width}", values.len()));
         }
-        Ok(Trees { nodes, roots, values, width, features })
+        let nodes = AnswerTrees::new(&nodes).map_or_else(|| Nodes::Values(nodes), Nodes::Answers);
+        Ok(Trees { nodes, roots, values, width })
     }
 
     /// How many trees there are.
@@ -124,108 +70,88 @@ impl<T: Compared> Trees<T> {
         self.roots.len()
     }
 
-    /// For each of `rows`, calls `add` with the number of each tree in turn, that of the row, and the values of its leaf.
-    pub fn each_leaf(&self, columns: &[&[f64]], rows: usize, mut add: impl FnMut(usize, usize, &[f64])) {
-        let block = (BLOCK_VALUES / self.features).max(LANES);
-        let mut values: Vec<T> = Vec::new();
-        let mut leaves = vec![0_u32; block.min(rows)];
-        for start in (0..rows).step_by(block) {
-            let count = block.min(rows - start);
-            values.clear();
-            for row in start..start + count {
-                values.extend(columns.iter().map(|column| T::value(column[row])));
+    /// The totals of each row, which begin as `first`: a column for each. `add` is told the number of each tree in turn
+    /// and the values of the row's leaf, and adds to the row's totals.
+    pub fn totals(
+        &self,
+        columns: &[&[f64]],
+        rows: usize,
+        first: &[f64],
+        add: impl Fn(usize, &[f64], &mut [f64]),
+    ) -> Vec<Vec<f64>> {
+        let count = first.len();
+        let sum = |totals: &mut [f64], tree: usize, place: usize, leaf: u32| {
+            let at = self.width * leaf as usize;
+            add(tree, &self.values[at..at + self.width], &mut totals[place * count..(place + 1) * count]);
+        };
+        match &self.nodes {
+            Nodes::Values(nodes) => {
+                let mut totals = first.repeat(rows);
+                let found = |tree: usize, row: usize, leaf: u32| sum(&mut totals, tree, row, leaf);
+                tree_values::each_leaf(nodes, &self.roots, columns, rows, found);
+                (0..count).map(|total| totals.iter().skip(total).step_by(count).copied().collect()).collect()
             }
-            #[allow(clippy::eq_op, reason = "a value that does not equal itself is missing")]
-            let any_missing = values.iter().fold(false, |any, x| any | (x != x));
-            for (tree, root) in self.roots.iter().enumerate() {
-                if any_missing {
-                    self.find_leaves::<true>(*root, &values, &mut leaves[..count]);
-                } else {
-                    self.find_leaves::<false>(*root, &values, &mut leaves[..count]);
-                }
-                for (place, leaf) in leaves[..count].iter().enumerate() {
-                    let at = self.width * *leaf as usize;
-                    add(tree, start + place, &self.values[at..at + self.width]);
-                }
+            Nodes::Answers(nodes) => {
+                let asked = nodes.ask(columns, rows, self.count());
+                let mut totals = first.repeat(asked.words.len());
+                let found = |tree: usize, place: usize, leaf: u32| sum(&mut totals, tree, place, leaf);
+                nodes.each_leaf(&self.roots, &asked, found);
+                let of_row = |row: usize| asked.places.as_ref().map_or(row, |places| places[row] as usize);
+                (0..count).map(|total| (0..rows).map(|row| totals[of_row(row) * count + total]).collect()).collect()
             }
         }
-    }
-
-    /// The number of the leaf of each row; `values` holds row after row.
-    fn find_leaves<const MISSING: bool>(&self, root: u32, values: &[T], leaves: &mut [u32]) {
-        let width = self.features;
-        let (groups, rest) = leaves.as_chunks_mut::<LANES>();
-        let done = groups.len() * LANES;
-        for (group, values) in groups.iter_mut().zip(values.chunks_exact(LANES * width)) {
-            let mut at = [root; LANES];
-            loop {
-                let mut moved = false;
-                for (at, row) in at.iter_mut().zip(values.chunks_exact(width)) {
-                    let next = self.next::<MISSING>(*at, row);
-                    moved |= next != *at;
-                    *at = next;
-                }
-                if !moved {
-                    break;
-                }
-            }
-            *group = at.map(|at| self.nodes[at as usize].children[1]);
-        }
-        for (leaf, row) in rest.iter_mut().zip(values[done * width..].chunks_exact(width)) {
-            let mut at = root;
-            loop {
-                let next = self.next::<MISSING>(at, row);
-                if next == at {
-                    break;
-                }
-                at = next;
-            }
-            *leaf = self.nodes[at as usize].children[1];
-        }
-    }
-
-    /// The node that a row goes to; `MISSING` says whether a value may be missing.
-    #[inline(always)]
-    fn next<const MISSING: bool>(&self, at: u32, row: &[T]) -> u32 {
-        let node = &self.nodes[at as usize];
-        let x = row[(node.feature & !MISSING_LEFT) as usize];
-        let mut left = x <= node.threshold;
-        if MISSING {
-            #[allow(clippy::eq_op, reason = "a value that does not equal itself is missing")]
-            let missing = x != x;
-            left |= missing & (node.feature & MISSING_LEFT != 0);
-        }
-        // An index, for a branch would be foretold wrongly every other time.
-        node.children[usize::from(!left)]
     }
 }
 
-/// A node that leads to later ones of its tree, or a leaf that has values.
-fn node<T: Compared>(
-    split: &Split,
-    place: usize,
-    nodes: usize,
-    leaves: usize,
-    features: usize,
-) -> Result<TreeNode<T>, String> {
-    let Split { left, right, feature, threshold, missing_left } = *split;
-    if left == 0 {
-        if right as usize >= leaves {
-            return Err(format!("leaf {right} of {leaves}"));
+/// Checks that nodes lead to later ones, and that leaves have values; else says which does not.
+fn check(tree: &[Split], leaves: usize, features: usize) -> Result<(), (usize, String)> {
+    for (place, split) in tree.iter().enumerate() {
+        let refused = |reason: String| Err((place, reason));
+        let Split { left, right, feature, threshold, .. } = *split;
+        if left == 0 {
+            if right as usize >= leaves {
+                return refused(format!("leaf {right} of {leaves}"));
+            }
+            continue;
         }
-        return Ok(TreeNode { threshold: T::MOST, feature: MISSING_LEFT, children: [left, right] });
+        for child in [left, right] {
+            if child as usize <= place || child as usize >= tree.len() {
+                let reason = format!("it leads to node {child} of {}, which is not behind it", tree.len());
+                return refused(reason);
+            }
+        }
+        if feature as usize >= features || feature > FEATURE {
+            return refused(format!("column {feature} of {features}"));
+        }
+        if threshold.is_nan() {
+            return refused("its threshold is no number".into());
+        }
     }
-    if let Some(child) = [left, right].into_iter().find(|child| *child as usize <= place || *child as usize >= nodes) {
-        return Err(format!("it leads to node {child} of {nodes}, which is not behind it"));
+    Ok(())
+}
+
+/// Appends a tree whose leaves count from `first_leaf`: two children side by side, and what is below the left one next,
+/// so that a row that goes down stays near. A node to which several lead has a copy for each; they share its children.
+fn append<T: Compared>(nodes: &mut Vec<TreeNode<T>>, tree: &[Split], first_leaf: u32) {
+    let unset = TreeNode { threshold: T::threshold(0.0), feature: LEAF, child: 0 };
+    let mut children: Vec<Option<usize>> = vec![None; tree.len()];
+    let mut open = vec![(0, nodes.len())];
+    nodes.push(unset);
+    while let Some((from, to)) = open.pop() {
+        let Split { left, right, feature, threshold, missing_left } = tree[from];
+        if left == 0 {
+            nodes[to].child = first_leaf.wrapping_add(right);
+            continue;
+        }
+        let child = *children[from].get_or_insert_with(|| {
+            let child = nodes.len();
+            nodes.extend([unset; 2]);
+            open.extend([(right as usize, child + 1), (left as usize, child)]);
+            child
+        });
+        let missing = if missing_left { MISSING_LEFT } else { 0 };
+        nodes[to] = TreeNode { threshold: T::threshold(threshold), feature: feature | missing, child: child as u32 };
     }
-    if feature as usize >= features || feature >= MISSING_LEFT {
-        return Err(format!("column {feature} of {features}"));
-    }
-    if threshold.is_nan() {
-        return Err("its threshold is no number".into());
-    }
-    let flag = if missing_left { MISSING_LEFT } else { 0 };
-    Ok(TreeNode { threshold: T::threshold(threshold), feature: feature | flag, children: [left, right] })
 }
 
 #[cfg(test)]
@@ -244,9 +170,78 @@ mod tests {
         let count = tree.iter().filter(|split| split.left == 0).count();
         let values = (0..count).map(|leaf| leaf as f64).collect();
         let trees = Trees::<T>::new(&[tree], values, 1, columns.len()).unwrap();
-        let mut found = vec![f64::NAN; rows];
-        trees.each_leaf(columns, rows, |_, row, values| found[row] = values[0]);
-        found
+        trees.totals(columns, rows, &[f64::NAN], |_, leaf, total| total[0] = leaf[0]).remove(0)
+    }
+
+    /// Where a row ends, as the definition says it.
+    fn leaf_of<T: Compared>(tree: &[Split], columns: &[&[f64]], row: usize) -> usize {
+        let mut at = 0;
+        while tree[at].left != 0 {
+            let Split { left, right, feature, threshold, missing_left } = tree[at];
+            let x = columns[feature as usize][row];
+            let goes_left = if x.is_nan() { missing_left } else { T::value(x) <= T::threshold(threshold) };
+            at = if goes_left { left } else { right } as usize;
+        }
+        tree[at].right as usize
+    }
+
+    /// A tree whose nodes split random leaves, with thresholds among so many.
+    fn grown(splits: u32, thresholds: u64, features: u64, random: &mut impl FnMut(u64) -> u64) -> Vec<Split> {
+        let mut tree = vec![leaf(0)];
+        for _ in 0..splits {
+            let count = tree.len() as u32;
+            let leaves: Vec<usize> = (0..tree.len()).filter(|place| tree[*place].left == 0).collect();
+            let place = leaves[random(leaves.len() as u64) as usize];
+            let threshold = random(thresholds) as f64 / thresholds as f64;
+            tree[place] = split(count, count + 1, random(features) as u32, threshold, random(2) == 0);
+            tree.extend([leaf(0), leaf(0)]);
+        }
+        tree.iter_mut().filter(|split| split.left == 0).zip(0..).for_each(|(leaf, number)| leaf.right = number);
+        tree
+    }
+
+    fn random_trees_are_walked_as_they_are_defined<T: Compared>() {
+        let mut state = 1_u64;
+        let mut random = |below: u64| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (state >> 33) % below
+        };
+        for (case, rows) in [0, 1, 2, 7, 8, 9, 100, 1000].into_iter().cycle().take(96).enumerate() {
+            // Few thresholds are asked in a word; of many trees rows that answer alike are found.
+            let (thresholds, count) = ([4, 1000][case % 2], [1, 7, 8, 20][case / 8 % 4]);
+            let trees: Vec<Vec<Split>> = (0..count).map(|_| grown(case as u32, thresholds, 3, &mut random)).collect();
+            let gaps = case % 3 == 0;
+            let columns: Vec<Vec<f64>> = (0..3)
+                .map(|_| {
+                    let x = |_| if gaps && random(4) == 0 { f64::NAN } else { random(9) as f64 / 8.0 };
+                    (0..rows).map(x).collect()
+                })
+                .collect();
+            let columns: Vec<&[f64]> = columns.iter().map(Vec::as_slice).collect();
+            let splits: Vec<&[Split]> = trees.iter().map(Vec::as_slice).collect();
+            let leaves = count * (case + 1);
+            let values = (0..2 * leaves).map(|_| random(1 << 30) as f64 / 3e7).collect::<Vec<f64>>();
+            let served = Trees::<T>::new(&splits, values.clone(), 2, 3).unwrap();
+            let found = served.totals(&columns, rows, &[0.5, 0.25], |tree, leaf, totals| {
+                totals[0] += leaf[0];
+                totals[1] = totals[1] * 0.5 + (tree as f64 + leaf[1]);
+            });
+            for row in 0..rows {
+                let mut expected = [0.5, 0.25];
+                for (tree, splits) in trees.iter().enumerate() {
+                    let at = 2 * (tree * (case + 1) + leaf_of::<T>(splits, &columns, row));
+                    expected[0] += values[at];
+                    expected[1] = expected[1] * 0.5 + (tree as f64 + values[at + 1]);
+                }
+                assert_eq!([found[0][row], found[1][row]], expected, "case {case}, row {row} of {rows}");
+            }
+        }
+    }
+
+    #[test]
+    fn single_and_double_precision_walk_as_defined() {
+        random_trees_are_walked_as_they_are_defined::<f32>();
+        random_trees_are_walked_as_they_are_defined::<f64>();
     }
 
     #[test]
@@ -263,21 +258,30 @@ mod tests {
     }
 
     #[test]
+    fn nodes_to_which_several_lead_are_no_more_for_each_way() {
+        // Both ways of each node lead to the next: 2^60 ways in 61 nodes.
+        let mut tree: Vec<Split> =
+            (0..60).map(|place| split(place + 1, place + 1, 0, f64::from(place), false)).collect();
+        tree.push(leaf(0));
+        assert_eq!(leaves::<f32>(&tree, &[&[3.0, 70.0]], 2), [0.0; 2]);
+        // A category: 1 or 3 to the left.
+        let tree = [
+            split(1, 2, 0, 1.5, false),
+            split(5, 4, 0, 0.5, false),
+            split(5, 3, 0, 2.5, false),
+            split(4, 5, 0, 3.5, false),
+            leaf(0),
+            leaf(1),
+        ];
+        assert_eq!(leaves::<f64>(&tree, &[&[0.0, 1.0, 2.0, 3.0, 4.0]], 5), [1.0, 0.0, 1.0, 0.0, 1.0]);
+    }
+
+    #[test]
     fn more_rows_than_a_block_holds() {
         let tree = [split(1, 2, 2, 0.5, false), leaf(0), leaf(1)];
         let column: Vec<f64> = (0..50_000).map(|row| f64::from(row % 3)).collect();
         let found = leaves::<f32>(&tree, &[&column, &column, &column], column.len());
         assert!(found.iter().zip(&column).all(|(leaf, x)| *leaf == f64::from(u8::from(*x > 0.5))));
-    }
-
-    #[test]
-    fn a_threshold_between_two_singles_splits_them_as_in_double_precision() {
-        let below = 0.1_f64.next_down();
-        for threshold in [0.1, below, f64::from(0.1_f32), f64::from(0.1_f32.next_down()), 1e300, -1e300] {
-            for x in [0.1_f32, 0.1_f32.next_down(), 0.1_f32.next_up(), f32::MAX, f32::MIN, 0.0] {
-                assert_eq!(x <= f32::threshold(threshold), f64::from(x) <= threshold, "{x} {threshold}");
-            }
-        }
     }
 
     #[test]

@@ -55,19 +55,19 @@ impl BoostedTrees {
 
     /// The scores of rows, a column each.
     pub fn scores(&self, features: &Features<'_>) -> Vec<Vec<f64>> {
-        let mut scores: Vec<Vec<f64>> = self.guesses.iter().map(|guess| vec![*guess; features.rows]).collect();
-        let count = scores.len();
-        let rate = self.rate;
-        let add = |tree: usize, row: usize, leaf: &[f64]| scores[tree % count][row] += rate * leaf[0];
+        let add = |tree: usize, leaf: &[f64], scores: &mut [f64]| {
+            // A division would cost as much as the rest.
+            let place = if scores.len() == 1 { 0 } else { tree % scores.len() };
+            scores[place] += self.rate * leaf[0];
+        };
         let encoded: Vec<Vec<f64>> =
             self.categories.iter().map(|(column, known)| places(features.columns[*column], known)).collect();
         let mut columns = features.columns.clone();
         self.categories.iter().zip(&encoded).for_each(|((column, _), encoded)| columns[*column] = encoded);
         match &self.trees {
-            Precision::Single(trees) => trees.each_leaf(&columns, features.rows, add),
-            Precision::Double(trees) => trees.each_leaf(&columns, features.rows, add),
+            Precision::Single(trees) => trees.totals(&columns, features.rows, &self.guesses, add),
+            Precision::Double(trees) => trees.totals(&columns, features.rows, &self.guesses, add),
         }
-        scores
     }
 }
 

@@ -26,10 +26,8 @@ impl Classifier for TreeClassifier {
     }
 
     fn judge(&self, features: &Features<'_>, _: &[ModelOutput]) -> Judged {
-        let mut probabilities = vec![vec![0.0; features.rows]; self.classes];
-        self.trees.each_leaf(&features.columns, features.rows, |_, row, leaf| {
-            probabilities.iter_mut().zip(leaf).for_each(|(class, probability)| class[row] += probability);
-        });
+        let add = |_, leaf: &[f64], sums: &mut [f64]| sums.iter_mut().zip(leaf).for_each(|(sum, x)| *sum += x);
+        let mut probabilities = self.trees.totals(&features.columns, features.rows, &vec![0.0; self.classes], add);
         let count = self.trees.count() as f64;
         probabilities.iter_mut().flatten().for_each(|probability| *probability /= count);
         Judged { classes: argmax(&probabilities), probabilities, decisions: Vec::new() }

@@ -2,7 +2,8 @@
 
 use super::Params;
 use super::params::of_length;
-use crate::kernels::trees::{Compared, Split, Trees};
+use crate::kernels::compared::Compared;
+use crate::kernels::trees::{Split, Trees};
 
 /// Reads trees over all columns with so many values a leaf: `node_counts`, and for each node `left`, `right`, `feature`,
 /// `threshold`, `missing_left`; `values` of the leaves.

@@ -22,8 +22,8 @@ impl Regressor for TreeRegressor {
     }
 
     fn predict(&self, features: &Features<'_>) -> Vec<f64> {
-        let mut sums = vec![0.0; features.rows];
-        self.trees.each_leaf(&features.columns, features.rows, |_, row, leaf| sums[row] += leaf[0]);
+        let add = |_, leaf: &[f64], sum: &mut [f64]| sum[0] += leaf[0];
+        let mut sums = self.trees.totals(&features.columns, features.rows, &[0.0], add).remove(0);
         let count = self.trees.count() as f64;
         sums.iter_mut().for_each(|sum| *sum /= count);
         sums
