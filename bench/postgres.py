@@ -43,7 +43,7 @@ def main():
 def measure(options, directory):
     rows = directory / "rows.ndjson"
     subprocess.run([options.binary, "generate", "--rows", str(options.rows), "--seed", "1", "-o", rows], check=True)
-    database = Postgres(directory / "database")
+    database = Postgres(directory / "database", sync=True)
     results = {"file": [], "PostgreSQL": []}
     ratios, copies = [], []
     try:

@@ -112,6 +112,26 @@ fn a_signal_to_any_process_drains_all_of_a_source_with_one_connection() {
     }
 }
 
+/// Regression: it wrote what half of the rows had taught, over what all had.
+#[test]
+fn fit_that_is_interrupted_leaves_its_file_as_it_was() {
+    let directory = TempDir::new().unwrap();
+    let (file, params) = (directory.path().join("fit.toml"), directory.path().join("fit.json"));
+    let step = "[[subtask]]\nuse = \"standard_scaler\"\ncolumns = [\"x\"]\nfit = \"frozen\"\nparams = \"fit.json\"\n";
+    std::fs::write(&file, format!("schema.number = [\"x\"]\nsource.url = \"-\"\nsink.url = \"null\"\n{step}")).unwrap();
+    std::fs::write(&params, "as it was").unwrap();
+    let mut command = rowmill(&["fit", file.to_str().unwrap(), "--source", "-", "-o", params.to_str().unwrap()]);
+    let mut process = Process(command.stdin(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap());
+    let mut rows = process.0.stdin.take().unwrap();
+    rows.write_all(b"x\n1\n2\n").unwrap();
+    wait_for_handler(process.0.id());
+    signal(process.0.id(), "TERM");
+    let (code, said) = end(process);
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains("interrupted"), "{said}");
+    assert_eq!(std::fs::read_to_string(&params).unwrap(), "as it was");
+}
+
 #[test]
 fn a_drain_ends_though_standard_output_takes_nothing() {
     for flags in [&["-n", "1"][..], &["-n", "2"], &["-n", "2", "-w", "2"]] {

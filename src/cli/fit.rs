@@ -37,9 +37,13 @@ pub fn run(arguments: &FitArguments, registry: &Registry) -> Result<ExitCode, Fa
     let mut overrides = run::set_overrides(&arguments.set)?;
     overrides.extend(arguments.source.as_ref().map(|url| Override::text("--source", "source.url", url)));
     let dataflow = Dataflow::read(&arguments.file, &overrides, registry)?;
-    check_ends(&dataflow)?;
+    check_ends(&dataflow, arguments)?;
     let stop = signals::stop_on_signals()?;
     let buckets = dataflow.sources.iter().map(|plan| read_all(plan, &stop)).collect::<Result<Vec<Bucket>, _>>()?;
+    if stop.is_set() {
+        let output = arguments.output.display();
+        return Err(Failure::Failed(format!("interrupted before all rows were read: {output} is as it was")));
+    }
     if buckets.iter().all(Bucket::is_empty) {
         return Err(Failure::Failed(format!("{} holds no rows to learn from", dataflow.shown_sources())));
     }
@@ -78,7 +82,7 @@ pub fn run(arguments: &FitArguments, registry: &Registry) -> Result<ExitCode, Fa
 const LONG_INTERVAL: Duration = Duration::from_secs(1 << 32);
 
 /// Refuses a source whose rows have no end.
-fn check_ends(dataflow: &Dataflow) -> Result<(), Failure> {
+fn check_ends(dataflow: &Dataflow, arguments: &FitArguments) -> Result<(), Failure> {
     let endless = |plan: &&SourcePlan| matches!(plan.url, SourceUrl::Mqtt(_) | SourceUrl::Custom(_));
     let Some(plan) = dataflow.sources.iter().find(endless) else { return Ok(()) };
     let reason = "rows are learned from a file; a topic has no end";
@@ -86,7 +90,8 @@ fn check_ends(dataflow: &Dataflow) -> Result<(), Failure> {
         Some(name) if dataflow.has_several_sources() => {
             format!("error: {name}: {reason}: give one with --set source.{name}.url=FILE")
         }
-        _ => format!("error: --source: {reason}: give one with --source FILE"),
+        _ if arguments.source.is_some() => format!("error: --source: {reason}"),
+        _ => format!("error: {}: {reason}: give one with --source FILE", arguments.file.display()),
     }))
 }
 

@@ -6,6 +6,7 @@ use toml_edit::{ArrayOfTables, DocumentMut, Item, Table, TableLike, Value};
 use utoipa::ToSchema;
 
 use crate::config::check_key;
+use crate::mqtt::MqttUrl;
 
 /// One change of a form.
 #[derive(Clone, Debug, Deserialize, ToSchema)]
@@ -122,7 +123,7 @@ fn apply(document: &mut DocumentMut, edit: &Edit) -> Result<(), String> {
             number(document, "source");
             rearrange(document, "source", |tables| {
                 let mut table = Table::new();
-                table.insert("url", toml_edit::value("generate:rows=0"));
+                table.insert("url", toml_edit::value(url_beside(tables)));
                 tables.push(table);
                 name_all(tables, "source");
                 Ok(())
@@ -152,6 +153,18 @@ fn apply(document: &mut DocumentMut, edit: &Edit) -> Result<(), String> {
             })
         }
     }
+}
+
+/// What a new source reads until somebody says it: another topic of the broker that the last one reads, for nothing else goes
+/// beside a topic; else no rows.
+fn url_beside(sources: &[Table]) -> String {
+    let last = sources.last().and_then(|table| table.get("url")).and_then(Item::as_str).unwrap_or_default();
+    if last.parse::<MqttUrl>().is_err() {
+        return "generate:rows=0".into();
+    }
+    // Its scheme, nothing, and its host, between slashes.
+    let server = last.splitn(4, '/').take(3).collect::<Vec<_>>().join("/");
+    format!("{server}/source-{}", sources.len() + 1)
 }
 
 /// Gives each table without a name one that no other has: that of the list, with a number from the second on.
@@ -360,6 +373,10 @@ mod tests {
         assert!(edited(&one, &[Edit::RemoveSource { index: 0 }]).unwrap_err().contains("the only source"));
         let dotted = edited("schema = { number = [\"x\"] }\nsource.url = \"a.csv\"\nsink.url = \"null\"\n", &add());
         assert!(checked("x", dotted.as_ref().unwrap(), &registry).is_ok(), "{dotted:?}");
+        let topic = "schema = { number = [\"x\"] }\nsource.url = \"mqtt://me@host:1884/a/#\"\nsink.url = \"null\"\n";
+        let topics = edited(topic, &add()).unwrap();
+        assert_eq!(values(&topics)["source"][1]["url"], "mqtt://me@host:1884/source-2", "{topics}");
+        assert!(checked("x", &topics, &registry).is_ok(), "{topics}");
     }
 
     /// Regression: what stands in a table of its own below a subtask went to another one.

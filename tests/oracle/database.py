@@ -11,9 +11,11 @@ from mosquitto import free_port, wait_until
 
 
 class Postgres:
-    """A cluster of its own, run by the user of Debian's package where this is root."""
+    """A cluster of its own, run by the user of Debian's package where this is root. Without `sync` it survives kill -9, and
+    not the end of the machine."""
 
-    def __init__(self, directory):
+    def __init__(self, directory, sync=False):
+        self.sync = "on" if sync else "off"
         versions = sorted(Path("/usr/lib/postgresql").iterdir(), key=lambda path: int(path.name))
         self.programs, self.directory, self.port = versions[-1] / "bin", directory, free_port()
         directory.mkdir()
@@ -29,7 +31,7 @@ class Postgres:
 
     def start(self):
         command = [self.programs / "postgres", "-D", self.data, "-p", str(self.port)]
-        for setting in ("fsync=off", "listen_addresses=127.0.0.1", "unix_socket_directories="):
+        for setting in (f"fsync={self.sync}", "listen_addresses=127.0.0.1", "unix_socket_directories="):
             command += ["-c", setting]
 
         def answers():

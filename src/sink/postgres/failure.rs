@@ -30,8 +30,11 @@ impl DatabaseFailure {
 fn of_code(code: &str) -> DatabaseFailure {
     match (&code[..2], code) {
         // A reset connection, a server that starts or stops, one without room, one that gave way to another client, one
-        // that is no longer the primary, one that ended a transaction which took too long.
-        ("08" | "53" | "57" | "58" | "40", _) | (_, "55P03" | "25006" | "25P03" | "25P04") => DatabaseFailure::Absent,
+        // that is no longer the primary, one that ended a transaction which took too long, one that has forgotten the
+        // statements of the connection.
+        ("08" | "53" | "57" | "58" | "40", _) | (_, "55P03" | "25006" | "25P03" | "25P04" | "26000") => {
+            DatabaseFailure::Absent
+        }
         // Data and cardinality exceptions, violated constraints, exceptions of triggers, checks of views, limits.
         ("09" | "21" | "22" | "23" | "27" | "38" | "39" | "44" | "54" | "P0", _) => DatabaseFailure::Row,
         // Extensions say it of values that they did not foresee. The other codes of the class are of damaged files.
@@ -84,6 +87,7 @@ mod tests {
             ("53300", DatabaseFailure::Absent),
             ("40P01", DatabaseFailure::Absent),
             ("25P03", DatabaseFailure::Absent),
+            ("26000", DatabaseFailure::Absent),
             ("22003", DatabaseFailure::Row),
             ("23505", DatabaseFailure::Row),
             ("P0001", DatabaseFailure::Row),

@@ -1,7 +1,7 @@
 //! The sink: results wait in memory until their epochs are complete, and go to the table in one transaction with the
 //! run's progress.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::io::Read;
 use std::ops::Range;
 use std::path::Path;
@@ -29,6 +29,10 @@ const FULL: usize = 32 << 20;
 /// So many rows may fail with an internal error before the first one that is taken.
 const MOST_FAILED: usize = 8;
 
+/// At a row that is refused for it, the database has failed in so many transactions with pauses between, and taken others in
+/// each: what others do at the same time may be the reason of one.
+const FAILURES_OF_A_ROW: u32 = 5;
+
 /// Writes rows to a table.
 pub struct TableWriter {
     database: Database,
@@ -51,6 +55,8 @@ pub struct TableWriter {
     prepared: Option<usize>,
     /// The rows among them that were refused, by epoch and number.
     left_out: HashSet<(u64, u64)>,
+    /// How often the database has failed at rows among them, by epoch and number.
+    failures: HashMap<(u64, u64), u32>,
     /// What was refused since it was last taken.
     refused: Vec<RefusedLine>,
     transactions: i64,
@@ -77,6 +83,14 @@ impl OpenTable {
 
 /// The table's COPY, and to store progress.
 type PreparedStatements = Result<(Statement, Statement), postgres::Error>;
+
+/// What became of the rows of a transaction.
+enum Entered {
+    /// They are in it, but for those that are refused.
+    All,
+    /// It is to be made again after a pause, for this reason.
+    Again(String),
+}
 
 /// Why a transaction did not come about.
 enum TransactionTrouble {
@@ -126,6 +140,7 @@ impl TableWriter {
             rows: 0,
             prepared: None,
             left_out: HashSet::new(),
+            failures: HashMap::new(),
             refused: Vec::new(),
             transactions: stored.transactions,
             backoff: Backoff::default(),
@@ -177,7 +192,7 @@ impl TableWriter {
     /// The line of a row that is refused, with the reason.
     fn refuse(&mut self, message: usize, row: usize, reason: String) {
         let message = &self.waiting[message];
-        self.left_out.insert((message.epoch, message.ids[row]));
+        self.left_out.insert(row_of(message, row));
         let line = self.encoder.encode(message.take_rows(&[row])).into_lines().unwrap_or_default();
         self.refused.push(RefusedLine { line, excess: None, reason });
     }
@@ -188,33 +203,34 @@ impl TableWriter {
             return Err(TransactionTrouble::Absent("the connection is lost".into()));
         };
         let (waiting, left_out) = (&self.waiting, &self.left_out);
-        let is_left_out = |message: &Message, row: usize| {
-            !left_out.is_empty() && left_out.contains(&(message.epoch, message.ids[row]))
-        };
+        let is_left_out =
+            |message: &Message, row: usize| !left_out.is_empty() && left_out.contains(&row_of(message, row));
         let target = &connection.target;
         let (rows, unwritable) =
             CopyRows::encode(waiting.range(..count), &target.columns, target.staged.is_some(), is_left_out);
         for UnwritableRow { place: (message, row), reason } in unwritable {
             self.refuse(message, row, reason);
         }
-        let entered = self.enter(&mut connection, &rows);
-        let lasting = matches!(entered, Err(ref error) if DatabaseFailure::of(error) != DatabaseFailure::Absent);
-        match entered {
-            Ok(()) => {
+        match self.enter(&mut connection, &rows) {
+            Ok(Entered::All) => {
                 self.connection = Some(connection);
                 Ok(())
             }
-            Err(error) if lasting => Err(TransactionTrouble::Failed(self.database.failed(&error))),
-            Err(error) => Err(TransactionTrouble::Absent(words(&error))),
+            Ok(Entered::Again(reason)) => Err(TransactionTrouble::Absent(reason)),
+            Err(error) if DatabaseFailure::of(&error) == DatabaseFailure::Absent => {
+                Err(TransactionTrouble::Absent(words(&error)))
+            }
+            Err(error) => Err(TransactionTrouble::Failed(self.database.failed(&error))),
         }
     }
 
     /// Begins a transaction with these rows; those that the database does not take are refused, one by one. So are those at
-    /// which it fails with an internal error, where it takes others in the same transaction.
-    fn enter(&mut self, connection: &mut OpenTable, rows: &CopyRows) -> Result<(), postgres::Error> {
+    /// which it fails with an internal error again and again, where it takes others in the same transactions.
+    fn enter(&mut self, connection: &mut OpenTable, rows: &CopyRows) -> Result<Entered, postgres::Error> {
         let mut begin = "BEGIN; SET CONSTRAINTS ALL IMMEDIATE; SAVEPOINT rows";
         if rows.len() == 0 {
-            return connection.client.batch_execute(begin);
+            connection.client.batch_execute(begin)?;
+            return Ok(Entered::All);
         }
         let mut ranges: Vec<_> = std::iter::once(0..rows.len()).collect();
         let (mut used, mut taken, mut failed) = (false, 0, Vec::new());
@@ -247,13 +263,26 @@ impl TableWriter {
             }
             ranges.extend(parts(range, line_of_copy(&error)));
         }
-        for ((message, row), error) in failed {
-            if taken == 0 {
-                return Err(error);
+        if taken == 0
+            && let Some((_, error)) = failed.pop()
+        {
+            return Err(error);
+        }
+        let mut again = None;
+        for ((message, row), error) in &failed {
+            let failures = self.failures.entry(row_of(&self.waiting[*message], *row)).or_default();
+            *failures += 1;
+            if *failures < FAILURES_OF_A_ROW {
+                again = Some(format!("it fails at a row, and takes others: {}", words(error)));
             }
+        }
+        if let Some(reason) = again {
+            return Ok(Entered::Again(reason));
+        }
+        for ((message, row), error) in failed {
             self.refuse(message, row, format!("the database fails at it, and takes others: {}", words(&error)));
         }
-        Ok(())
+        Ok(Entered::All)
     }
 
     /// What was prepared is committed.
@@ -264,6 +293,7 @@ impl TableWriter {
             message.recycle();
         }
         self.left_out.clear();
+        self.failures.clear();
         self.transactions += 1;
         self.backoff.reset();
         self.progress.beat();
@@ -297,6 +327,11 @@ impl TableWriter {
              name"
         ))
     }
+}
+
+/// A row of a message, by epoch and number.
+fn row_of(message: &Message, row: usize) -> (u64, u64) {
+    (message.epoch, message.ids[row])
 }
 
 /// What it means that a database has fewer transactions of a dataflow than were committed there.
