@@ -30,6 +30,29 @@ pub enum Broken {
     /// Of no known format.
     #[error("neither JSON objects nor CSV lines")]
     Unreadable,
+    /// Text of an encoding that was not said.
+    #[error(
+        "not UTF-8 text: byte 0x{byte:02x} at {at}; say csv = {{ encoding = \"windows-1252\" }} in [source] if it is that, which \
+         holds for JSON, too"
+    )]
+    NotUtf8 {
+        /// The first byte that is wrong.
+        byte: u8,
+        /// Where it is, from 1.
+        at: u32,
+    },
+    /// JSON without its end.
+    #[error("JSON that ends in the middle, behind byte {at}: it was cut, or the sender's buffer is too short")]
+    CutJson {
+        /// The bytes that are there.
+        at: u32,
+    },
+    /// More than one JSON value.
+    #[error("something follows the JSON that ends at byte {at}")]
+    BehindJson {
+        /// Where it ends, from 1.
+        at: u32,
+    },
     /// No bytes.
     #[error("an empty payload")]
     Empty,

@@ -2,7 +2,9 @@
 
 use std::borrow::Cow;
 
-use crate::data::Schema;
+use crate::data::cell::DecimalMark;
+use crate::data::{Kind, Schema};
+use crate::format::written_time::WrittenTime;
 use crate::format::{Framing, csv, units_line};
 
 /// How many names of a header are those of columns in this way, or exactly.
@@ -10,6 +12,35 @@ pub fn known(header: &str, separator: u8, framing: &Framing) -> usize {
     let Some(schema) = &framing.columns else { return 0 };
     let names = renamed(header, separator, schema, framing).unwrap_or_else(|| csv::names(header, separator));
     names.iter().filter(|name| framing.decoding.takes(schema, name)).count()
+}
+
+/// Whether a line without rows below it is a header: most of its names are those of columns, and as a row it could not be
+/// read, or it holds nothing else.
+pub fn are_names(line: &str, separator: u8, framing: &Framing) -> bool {
+    let Some(schema) = &framing.columns else { return false };
+    let known = known(line, separator, framing);
+    let names: Vec<_> = csv::cells_by(line, separator).filter(|name| !name.trim().is_empty()).collect();
+    let places = framing.decoding.places_without_header(schema, schema.columns().len());
+    let is_cell = |(name, place): (&Cow<'_, str>, &Option<usize>)| {
+        place.is_none_or(|place| schema.columns()[place].kind == Kind::Text)
+            || framing.decoding.number(name, DecimalMark::Either).is_some()
+    };
+    let is_row = names.len() == places.len() && names.iter().zip(&places).all(is_cell);
+    // One word alone may be any text.
+    let is_number = |name: &Cow<'_, str>| {
+        let place = framing.decoding.place(schema, name.trim());
+        place.is_some_and(|place| schema.columns()[place].kind == Kind::Number)
+    };
+    let is_several = known > 1 || names.iter().any(is_number);
+    is_several && if is_row { known == names.len() } else { 2 * known > names.len() }
+}
+
+/// Whether names are those of the columns in the order in which rows without a header have them.
+pub fn are_in_order(names: &str, separator: u8, framing: &Framing) -> bool {
+    let Some(schema) = &framing.columns else { return true };
+    let reading = WrittenTime::reading(schema, &framing.decoding);
+    let places = framing.decoding.places_without_header(&reading, schema.columns().len());
+    csv::cells_by(names, separator).map(|name| framing.decoding.place(&reading, name.trim())).eq(places)
 }
 
 /// A header whose names are those of the columns where they are so but for case and units; the same where they need not
@@ -77,7 +108,6 @@ fn without_unit(name: &str) -> Option<&str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::Kind;
     use crate::format::{Decoding, TimeColumn, TimeRules};
     use std::sync::Arc;
 
@@ -97,6 +127,32 @@ mod tests {
             assert_eq!((&*adopted(header, b';', &framing), known(header, b';', &framing)), (expected, count));
         }
     }
+
+    #[test]
+    fn a_line_of_names_is_a_header_without_rows() {
+        let of = |columns: &[(&str, Kind)]| {
+            let columns = Some(Arc::new(Schema::new(columns.iter().copied())));
+            Framing { columns, ..Framing::default() }
+        };
+        let mixed = of(&[("station", Kind::Text), ("temp", Kind::Number)]);
+        for (line, expected, in_order) in [
+            ("station,temp", true, true),
+            ("Temp,Station", true, false),
+            ("record,temp,station", true, false),
+            ("hill,temp", false, false),
+            ("temp,7", false, false),
+            ("temp", true, false),
+        ] {
+            let names = adopted(line, b',', &mixed);
+            let found = (are_names(line, b',', &mixed), are_in_order(&names, b',', &mixed));
+            assert_eq!(found, (expected, in_order), "{line}");
+        }
+        let texts = of(&[("station", Kind::Text), ("event", Kind::Text)]);
+        for (line, expected) in [("event,station", true), ("event,boot", false), ("event", false)] {
+            assert_eq!(are_names(line, b',', &texts), expected, "{line}");
+        }
+    }
+
     #[test]
     fn cells_of_the_time_are_known_in_other_case() {
         let schema = Schema::new([("temp", Kind::Number), ("at", Kind::Text)]);

@@ -40,7 +40,7 @@ pub fn is_open_after(line: &[u8], quoted: bool, separator: u8) -> bool {
 ///
 /// That line does not depend on where the cell was opened, so no line is searched twice, however many records stay
 /// open.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct ClosingLine {
     separator: u8,
     /// Lines up to here do not close a cell, but the last one may.

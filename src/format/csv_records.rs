@@ -7,6 +7,7 @@ use super::csv::{self, ClosingLine};
 use super::file_dates::date_cell;
 use super::header_search::{self, HeaderLine};
 use super::records::FileRecords;
+use super::repeated_preamble::RepeatedPreamble;
 use super::row_cells::NumberCells;
 use super::unread_lines::UnreadLines;
 use super::{DecimalSearch, Framing, column_names, repeated_header, time_rules, units_line};
@@ -26,10 +27,15 @@ impl<R: BufRead> FileRecords<R> {
             let text = if first { text.trim_start_matches('\u{feff}') } else { &text };
             Ok(Some(Cow::Owned(text.trim_end_matches(['\r', '\n']).to_owned())))
         })?;
+        let mut above = Vec::new();
         for _ in 0..start.skip {
             let next = self.next;
             self.read_line(next)?;
+            if start.header != HeaderLine::None {
+                above.push(String::from_utf8_lossy(self.record()).trim_end().to_owned());
+            }
         }
+        self.preamble = RepeatedPreamble::of(above.into_iter().map(Cow::Owned), start.separator);
         self.separator = start.separator;
         self.closing = ClosingLine::of(start.separator);
         if start.header != HeaderLine::None && self.read_record()? {
@@ -80,7 +86,8 @@ impl<R: BufRead> FileRecords<R> {
         self.date_cell = date_cell(&names, self.separator, &self.framing);
         self.header = Some(names.into_owned().into_bytes());
         self.header_line = Header::next_line();
-        self.first_bytes |= if is_commented { 0 } else { repeated_header::first_bytes(&header, self.separator) };
+        let first_bytes = || repeated_header::first_bytes(&header, self.separator) | self.preamble.first_bytes();
+        self.first_bytes |= if is_commented { 0 } else { first_bytes() };
         self.written_header = header.to_lowercase();
         if self.first_header.is_empty() {
             self.first_header.clone_from(&self.written_header);
@@ -88,16 +95,21 @@ impl<R: BufRead> FileRecords<R> {
         self.may_be_units = self.framing.csv.skip_after_header.is_none();
     }
 
-    /// Whether the record is a header once more; the rows behind it are its own.
-    pub(super) fn is_header_again(&mut self) -> bool {
+    /// Whether a record is a header once more: it may have the names of the last one, or fewer: those of the first.
+    fn is_header_of(&self, record: &str) -> bool {
+        let is_one_of = |header: &str| repeated_header::is_repeated(record, header, self.separator);
+        is_one_of(&self.written_header) || is_one_of(&self.first_header)
+    }
+
+    /// Whether the record is of a header once more; the rows behind that are its own.
+    pub(super) fn is_header_again(&mut self) -> io::Result<bool> {
         if self.broken.is_some() || !repeated_header::may_be_header(self.record(), self.first_bytes) {
-            return false;
+            return Ok(false);
         }
         let line = String::from_utf8_lossy(self.record());
-        // It may have the names of the last one, or fewer: those of the first.
-        let is_one_of = |header: &str| repeated_header::is_repeated(&line, header, self.separator);
-        if !is_one_of(&self.written_header) && !is_one_of(&self.first_header) {
-            return false;
+        if !self.is_header_of(&line) {
+            let line = self.preamble.contains(&line).then(|| line.into_owned());
+            return line.map_or(Ok(false), |line| self.is_preamble_again(line));
         }
         let line = line.into_owned();
         let wide = csv::cells_by(&line, self.separator).count();
@@ -106,7 +118,26 @@ impl<R: BufRead> FileRecords<R> {
             self.tell(UnreadLines::Repeated(line.clone()));
         }
         self.take_header(line, false);
-        true
+        Ok(true)
+    }
+
+    /// Whether a line that begins as one above the first header stands above another one.
+    fn is_preamble_again(&mut self, line: String) -> io::Result<bool> {
+        let (mut from, mut below) = (self.next, Vec::new());
+        while below.len() < self.preamble.lines() {
+            let Some(next) = self.line_ahead(from)? else { break };
+            from = next.end;
+            let line = &self.bytes[next];
+            if !line.trim_ascii().is_empty() && !self.comments.is_some_and(|comments| comments.contain(line)) {
+                below.push(String::from_utf8_lossy(line).trim_end_matches(['\r', '\n']).to_owned());
+            }
+        }
+        let is_again =
+            self.preamble.is_again(&line, below.into_iter().map(Cow::Owned), |record| self.is_header_of(record));
+        if is_again && !std::mem::replace(&mut self.had_preamble_again, true) {
+            self.tell(UnreadLines::PreambleAgain(line));
+        }
+        Ok(is_again)
     }
 
     /// Tells the user, from now on, of lines that are not read; of those so far at once.
@@ -205,6 +236,11 @@ mod tests {
         let (rows, told) = of(logger).unwrap();
         assert_eq!(rows, ["time,temp,hum | 12:00,7,8"]);
         assert!(told.contains("are not read: 1") && told.contains("skip_after_header = 2"), "{told}");
+        let (rows, told) = of(&format!("{logger}{logger}TOA5,1,2\n")).unwrap();
+        assert_eq!(rows, ["12:00,7,8", "12:00,7,8", "TOA5,1,2"].map(|cells| format!("time,temp,hum | {cells}")));
+        assert!(told.contains("above a header that comes again"), "{told}");
+        let (rows, _) = of("off,x,y\n12:00,7,8\n12:05,x,9\noff,7,7\n").unwrap();
+        assert_eq!(rows[0], " | off,x,y");
         let again =
             "time,temp,hum\n12:00,7,8\ntime,hum,temp,batt\n12:05,8,7,3\n#6,1,1,1\ntime,temp,hum,batt\n12:10,9,9,9\n";
         let (rows, told) = of(again).unwrap();

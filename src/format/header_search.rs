@@ -6,7 +6,7 @@ use crate::data::cell::{self, DecimalMark};
 use crate::data::{Kind, Schema};
 use crate::format::comment_lines::CommentLines;
 use crate::format::written_time::WrittenTime;
-use crate::format::{Framing, column_names, csv, units_line};
+use crate::format::{Framing, column_names, csv, foreign_header, units_line};
 
 /// The separators that are found where none is given.
 pub const SEPARATORS: [u8; 4] = [b',', b';', b'\t', b'|'];
@@ -82,8 +82,8 @@ pub fn find<'t, E>(
             return Ok(CsvStart { skip: number, header: HeaderLine::None, separator, comments, passed: 0 });
         }
     }
-    let (commented, first, above, previous, tentative) = Default::default();
-    let mut search = Search { framing, any_first, skip, commented, first, above, previous, tentative };
+    let (commented, first, above, previous, tentative, foreign) = Default::default();
+    let mut search = Search { framing, any_first, skip, commented, first, above, previous, tentative, foreign };
     let (mut number, mut bytes) = (skip, 0);
     while let Some(line) = next()? {
         let at = number;
@@ -115,6 +115,8 @@ struct Search<'f, 't> {
     previous: Option<Candidate<'t>>,
     /// A line of words above another one, which may be the header, too.
     tentative: Option<CsvStart>,
+    /// A line of words above a row, which is a foreign header where no line further down shows that it is a row, too.
+    foreign: Option<(CsvStart, String)>,
 }
 
 impl<'t> Search<'_, 't> {
@@ -130,6 +132,7 @@ impl<'t> Search<'_, 't> {
         let found = match (self.framing.csv.header, &self.framing.columns) {
             (Some(true), _) => Some(self.commented_or(at, &line)),
             (Some(false), _) => Some(self.start(self.skip, HeaderLine::None, self.separator(&line), &line)),
+            (None, Some(_)) if self.foreign.is_some() => self.by_foreign(&line),
             (None, Some(schema)) => self.by_names(at, &line, schema),
             (None, None) => self.by_words(at, &line),
         };
@@ -158,7 +161,7 @@ impl<'t> Search<'_, 't> {
     }
 
     /// The line names columns, or it is a row of them.
-    fn by_names(&self, at: usize, line: &str, schema: &Schema) -> Option<CsvStart> {
+    fn by_names(&mut self, at: usize, line: &str, schema: &Schema) -> Option<CsvStart> {
         let named = |line: &str| {
             let all =
                 self.separators(line).map(|separator| (names_known(line, separator, schema, self.framing), separator));
@@ -194,7 +197,9 @@ impl<'t> Search<'_, 't> {
                 return Some(self.whole(*before, header, separator));
             }
             if let Some(separator) = row.filter(|separator| self.is_foreign(header, line, *separator, schema)) {
-                return Some(self.start(*before, HeaderLine::Foreign, separator, header));
+                // A row further down may show that it is one, too.
+                self.foreign = Some((self.start(*before, HeaderLine::Foreign, separator, header), header.to_string()));
+                return None;
             }
         }
         let once = (self.framing.csv.skip.is_some() && self.previous.is_some()).then(|| self.separator(line));
@@ -225,6 +230,23 @@ impl<'t> Search<'_, 't> {
             && 2 * known() > width(header, separator)
     }
 
+    /// Whether a line of words is no row above this one, nor one beside those above it.
+    fn is_foreign(&self, header: &str, row: &str, separator: u8, schema: &Schema) -> bool {
+        let mut above = self.above.iter().filter(|(_, above)| width(above, separator) == width(header, separator));
+        width(header, separator) == width(row, separator)
+            && csv::cells_by(header, separator).count() == width(row, separator)
+            && foreign_header::is_above(header, row, separator, schema, self.framing)
+            && !above.any(|(_, above)| foreign_header::is_row_beside(header, above, separator))
+    }
+
+    /// Whether this line shows that what seemed to be a foreign header is a row.
+    fn by_foreign(&self, line: &str) -> Option<CsvStart> {
+        let (start, header) = self.foreign.as_ref()?;
+        let is_row = width(line, start.separator) == width(header, start.separator)
+            && foreign_header::is_row_beside(header, line, start.separator);
+        is_row.then(|| self.start(self.skip, HeaderLine::None, start.separator, line))
+    }
+
     /// The space, where names between spaces are those of columns, and the next line has a cell for each.
     fn spaced_names(&self, header: &str, line: &str, schema: &Schema) -> Option<(usize, u8)> {
         let known = self.is_spaced(header, line).then(|| names_known(header, b' ', schema, self.framing));
@@ -241,20 +263,6 @@ impl<'t> Search<'_, 't> {
             && fits(header, line, b' ')
             && is_words(header, b' ')
             && !is_words(line, b' ')
-    }
-
-    /// Whether a line of words stands above a row of the columns as its names would, and is no row that can't be read.
-    fn is_foreign(&self, header: &str, row: &str, separator: u8, schema: &Schema) -> bool {
-        let names: Vec<_> = csv::cells_by(header, separator).collect();
-        let begins = |name: &str| name.trim().starts_with(|first: char| first.is_alphabetic() || first == '#');
-        let is_name = |(place, (name, cell)): (usize, (&Cow<'_, str>, Cow<'_, str>))| {
-            let is_number = schema.columns().get(place).is_some_and(|column| column.kind == Kind::Number);
-            let is_value = is_number && self.framing.decoding.number(name, DecimalMark::Either).is_some();
-            // A station that the next row names, too, is none.
-            begins(name) && !is_value && name.trim() != cell.trim() && !names[..place].contains(name)
-        };
-        let cells = csv::cells_by(row, separator);
-        names.len() == width(row, separator) && names.iter().zip(cells).enumerate().all(is_name)
     }
 
     /// The line before this one is a header of words, or the first line.
@@ -295,7 +303,7 @@ impl<'t> Search<'_, 't> {
 
     /// What holds if no line has decided it.
     fn undecided(&self) -> CsvStart {
-        if let Some(start) = self.tentative {
+        if let Some(start) = self.tentative.or(self.foreign.as_ref().map(|(start, _)| *start)) {
             return start;
         }
         let Some((at, line)) = &self.first else {
@@ -513,6 +521,9 @@ mod tests {
                 ("temperature,humidity\n20.5,50\n", 0, Foreign, ',', false),
                 ("ERR,ERR\n20.5,50\n", 0, None, ',', false),
                 ("N/A,off\n20.5,50\n", 0, None, ',', false),
+                ("offline,x\n20.5,50\n", 0, None, ',', false),
+                ("out,down\n20.5,50\nout,51\n", 0, None, ',', false),
+                ("t,h\n20.5,50\nt,h\n20.6,51\n", 0, Foreign, ',', false),
                 ("#1,20\n#2,21\n", 0, None, ',', true),
                 ("#,temp\n#1,20\n", 0, Whole, ',', false),
                 ("YY  MM temp hum\n2024 03  7  8\n", 0, Whole, ' ', false),

@@ -193,7 +193,7 @@ impl<'a> JsonCursor<'a> {
                 [b'\\', b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't', rest @ ..] => self.rest = rest,
                 [b'\\', _, ..] => return Err(self.wrong("a character that may be escaped")),
                 [0..0x20, ..] => return Err(self.wrong("no control character in a string")),
-                _ => return Err(end_of_text()),
+                _ => return Err(end_of_text(self.position() + self.rest.len())),
             }
             escaped = true;
         }
@@ -256,7 +256,7 @@ impl<'a> JsonCursor<'a> {
             Some(b'0'..=b'9') => self.number().map(JsonCell::Number),
             Some(b'-') if self.rest.get(1).is_some_and(u8::is_ascii_digit) => self.number().map(JsonCell::Number),
             Some(_) => self.word(),
-            None => Err(end_of_text()),
+            None => Err(end_of_text(self.position() + self.rest.len())),
         }
     }
 
@@ -396,7 +396,7 @@ impl<'a> JsonCursor<'a> {
             _ if behind.is_empty()
                 && ["null", "true", "false"].iter().any(|known| known.as_bytes().starts_with(word)) =>
             {
-                return Err(end_of_text());
+                return Err(end_of_text(self.position() + self.rest.len()));
             }
             _ => return Err(self.wrong("a value")),
         };
@@ -415,7 +415,7 @@ impl<'a> JsonCursor<'a> {
     #[inline(never)]
     pub fn wrong(&mut self, expected: &str) -> String {
         match self.peek() {
-            None => end_of_text(),
+            None => end_of_text(self.position() + self.rest.len()),
             Some(_) => {
                 let shown = String::from_utf8_lossy(&self.rest[..self.rest.len().min(12)]);
                 let shown = shown.trim_end_matches('\u{fffd}');
@@ -437,8 +437,8 @@ fn take_digits(rest: &mut &[u8], mantissa: &mut u64) -> usize {
 }
 
 #[cold]
-fn end_of_text() -> String {
-    "EOF: the JSON text ends within a value".into()
+fn end_of_text(length: usize) -> String {
+    format!("EOF: the JSON text ends within a value, behind byte {length}")
 }
 
 /// The keys of an object, as far as it can be read.

@@ -146,6 +146,24 @@ pub(crate) fn element(array: &[u8], start: usize) -> Option<(Range<usize>, bool)
     None
 }
 
+/// Behind the bracket or brace that closes an object or an array; `None` if the text ends within it.
+pub(crate) fn value_end(value: &[u8]) -> Option<usize> {
+    let (mut depth, mut quoted, mut escaped) = (0_usize, false, false);
+    for (at, byte) in value.iter().enumerate() {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if quoted => escaped = true,
+            b'"' => quoted = !quoted,
+            _ if quoted => {}
+            b'[' | b'{' => depth += 1,
+            b']' | b'}' if depth <= 1 => return Some(at + 1),
+            b']' | b'}' => depth -= 1,
+            _ => {}
+        }
+    }
+    None
+}
+
 /// Most elements whose places are kept while the array's end is searched; those behind them are searched again.
 const MAX_KEPT: usize = 4096;
 

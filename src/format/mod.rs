@@ -4,12 +4,12 @@
 //! - `payload`, `file_kind`, `records`, `csv_records`, `json_records`, `json_place`: the rows of an MQTT payload and of a file.
 //!   `file_dates`: the order of day and month in it. `value`: a payload that is one cell. `json_text`, `json_members`,
 //!   `inner_rows`: where objects end, what is in them, and the rows in them.
-//! - `payload_file`: a file of payloads;
+//! - `payload_file`: a file of payloads; `payload_flaw`: why a payload is not understood;
 //!   `compression`: all of them unpacked. `formats`: payloads that are neither JSON nor CSV. `json_writer`: JSON text.
 //! - `topic_pattern`, `topic_levels`, `topic_payload`: levels of a topic as columns, and the rows of a payload beside them.
 //! - `json`, `json_layout`, `json_cursor`: JSON objects; where their values go; the text itself. `path`, `column_keys`:
 //!   paths into them, and the keys that columns are read from.
-//! - `csv_options`, `header_search`, `column_names`, `comment_lines`, `units_line`, `repeated_header`, `decimal_search`,
+//! - `csv_options`, `header_search`, `foreign_header`, `column_names`, `comment_lines`, `units_line`, `repeated_header`, `repeated_preamble`, `decimal_search`,
 //!   `transcode`: how CSV is written, said or found. `unread_lines`: what is told of lines that are no rows.
 //! - `csv`, `weatherlink`, `cells`, `weewx`: cells, headers, WeeWX's unit labels.
 //! - `cell_rules`, `column_units`, `units`: words, decimal marks, units and their conversion.
@@ -39,6 +39,7 @@ mod decoding;
 mod encoder;
 mod file_dates;
 mod file_kind;
+mod foreign_header;
 mod formats;
 mod framing;
 mod header_search;
@@ -56,8 +57,10 @@ mod named_dates;
 pub(crate) mod path;
 pub(crate) mod payload;
 mod payload_file;
+mod payload_flaw;
 pub(crate) mod records;
 mod repeated_header;
+mod repeated_preamble;
 mod row_cells;
 mod rows_path;
 mod seen_cells;

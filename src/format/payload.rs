@@ -5,7 +5,7 @@ use std::convert::Infallible;
 use std::iter::Peekable;
 
 use crate::data::cell::DecimalMark;
-use crate::data::{Broken, Column, DateOrder, Format, Header, Kind, Lookalike, Row, cell};
+use crate::data::{Broken, Column, DateOrder, Format, Header, Kind, Row, cell};
 use crate::format::comment_lines::CommentLines;
 use crate::format::csv::{self, ClosingLine};
 use crate::format::file_dates::date_cell;
@@ -13,6 +13,8 @@ use crate::format::formats::{Reading, RowTaker, lookalike, recognised_bytes, rec
 use crate::format::header_search::{self, HeaderLine};
 use crate::format::inner_rows::InnerRows;
 use crate::format::json_text::{each_element, each_object, holds_values};
+use crate::format::payload_flaw::flaw_of;
+use crate::format::repeated_preamble::RepeatedPreamble;
 use crate::format::row_cells::NumberCells;
 use crate::format::unread_lines::UnreadLines;
 use crate::format::{
@@ -81,7 +83,11 @@ fn recognised(payload: &[u8], framing: &Framing, mut f: impl FnMut(Row<'_>), mut
         };
     };
     let whole = text.trim_matches(|c: char| c.is_whitespace() || c == '\0' || c == '\u{feff}');
-    let line = whole.lines().next().unwrap_or_default();
+    let mut lines = whole.lines();
+    let first = lines.next().unwrap_or_default();
+    // Comments may stand above rows of any format.
+    let line = Some(first).filter(|first| !first.starts_with('#'));
+    let line = line.or_else(|| lines.find(|line| !line.starts_with('#'))).unwrap_or(first);
     let separated = line.contains(header_search::SEPARATORS.map(char::from));
     // The fast path: what looks like cells is not looked at further.
     let is_plain = separated && !line.contains('=') || line.starts_with('#') || framing.csv.says_csv();
@@ -99,12 +105,7 @@ fn recognised(payload: &[u8], framing: &Framing, mut f: impl FnMut(Row<'_>), mut
 
 /// What is neither JSON nor CSV, with the reason.
 fn not_understood(payload: &[u8]) -> Row<'_> {
-    let reason = match lookalike(payload) {
-        // The one column of a schema is not its column for that: its topic may carry anything.
-        Some(Lookalike::LoneValue) => Broken::LoneValue,
-        known => known.map_or(Broken::Unreadable, Broken::LooksLike),
-    };
-    Row { bytes: payload, format: Format::Broken(reason), header: None }
+    Row { bytes: payload, format: Format::Broken(flaw_of(payload)), header: None }
 }
 
 /// Whether a text begins with the names of columns, or with a cell for each of several. One cell is a lone value: a row only
@@ -153,7 +154,7 @@ fn json(payload: &[u8], framing: &Framing, mut f: impl FnMut(Row<'_>)) {
         }
         Some(b'[') => {
             if each_element(text, &mut object).is_none() {
-                f(broken(Broken::Unreadable));
+                f(not_understood(payload));
             }
         }
         Some(_) if is_json_in_text(text) => object(text),
@@ -209,7 +210,8 @@ fn csv_records(text: &str, framing: &Framing, mut f: impl FnMut(Row<'_>), tell: 
     }
     let mut records = records.peekable();
     if let Some(header) = header {
-        if records.peek().is_none() && framing.csv.header.is_none() {
+        let is_header = || framing.csv.header.is_some() || column_names::are_names(header, separator, framing);
+        if records.peek().is_none() && !is_header() {
             // Words only: a row without a number.
             return f(Row { bytes: header.as_bytes(), format, header: None });
         }
@@ -217,15 +219,26 @@ fn csv_records(text: &str, framing: &Framing, mut f: impl FnMut(Row<'_>), tell: 
             tell(UnreadLines::Preamble { lines: start.passed, skip: start.skip, header: header.to_owned() });
         }
     }
+    let above = text.lines().take(if header.is_some() { start.skip } else { 0 }).map(Cow::Borrowed);
+    let preamble = RepeatedPreamble::of(above, separator);
     let first = header.map(str::to_lowercase);
     // The last header, where another one came.
     let mut written: Option<String> = None;
     let mut names = header.map(|header| column_names::adopted(header, separator, framing));
     names.iter().for_each(|names| pass_over_units(&mut records, names, separator, framing, tell));
-    let mut line = Header::next_line();
+    let (mut line, mut is_empty) = (Header::next_line(), true);
     while let Some((record, broken)) = records.next() {
-        let is_one_of = |header: &String| repeated_header::is_repeated(record, header, separator);
-        if broken.is_none() && (written.as_ref().is_some_and(is_one_of) || first.as_ref().is_some_and(is_one_of)) {
+        let is_header = |record: &str| {
+            let is_one_of = |header: &String| repeated_header::is_repeated(record, header, separator);
+            written.as_ref().is_some_and(is_one_of) || first.as_ref().is_some_and(is_one_of)
+        };
+        if preamble.contains(record)
+            && preamble.is_again(record, records.clone().map(|(record, _)| Cow::Borrowed(record)), is_header)
+        {
+            tell(UnreadLines::PreambleAgain(record.to_owned()));
+            continue;
+        }
+        if broken.is_none() && is_header(record) {
             (written, line) = (Some(record.to_lowercase()), Header::next_line());
             let adopted = column_names::adopted(record, separator, framing);
             tell(UnreadLines::Repeated(record.to_owned()));
@@ -234,7 +247,11 @@ fn csv_records(text: &str, framing: &Framing, mut f: impl FnMut(Row<'_>), tell: 
             continue;
         }
         let under = names.as_ref().map(|names| Header { names: names.as_bytes(), line: Some(line) });
+        is_empty = false;
         f(Row { bytes: record.as_bytes(), format: broken.map_or(format, Format::Broken), header: under });
+    }
+    if let Some(names) = names.filter(|names| is_empty && !column_names::are_in_order(names, separator, framing)) {
+        tell(UnreadLines::Alone(names.into_owned()));
     }
 }
 
@@ -287,6 +304,7 @@ fn lines(text: &str) -> impl Iterator<Item = &str> {
 }
 
 /// The records of a text that are neither blank nor comments.
+#[derive(Clone)]
 struct PayloadRecords<'a> {
     text: &'a str,
     separator: u8,
@@ -375,8 +393,14 @@ mod tests {
         assert_eq!(rows(b"[]"), [] as [&str; 0]);
         assert_eq!(rows(b"[ ]"), [] as [&str; 0]);
         assert_eq!(rows(b"[{},]"), ["Json {} None", "Json  None"]);
-        for wrong in [&b"[{}}"[..], b"[{}", b"[", b"[]]", b"[{}],"] {
-            assert!(rows(wrong)[0].starts_with("Broken(Unreadable)"), "{}", String::from_utf8_lossy(wrong));
+        for (wrong, reason) in [
+            (&b"[{}}"[..], "Unreadable"),
+            (b"[{}", "CutJson { at: 3 }"),
+            (b"[", "CutJson { at: 1 }"),
+            (b"[]]", "BehindJson { at: 2 }"),
+            (b"[{}],", "BehindJson { at: 4 }"),
+        ] {
+            assert!(rows(wrong)[0].starts_with(&format!("Broken({reason})")), "{}", String::from_utf8_lossy(wrong));
         }
         // More elements than are kept while the end is searched.
         let many: Vec<String> = (0..3 * 4096).map(|n| format!("{{\"n\": {n}}}")).collect();
@@ -385,7 +409,8 @@ mod tests {
         assert!(seen.iter().eq(many.iter().map(|row| row.as_bytes())));
         let open = &payload.as_bytes()[..payload.len() - 1];
         each_row(open, &framing(payload.len(), None), |row| {
-            assert_eq!((row.bytes, row.format), (open, Format::Broken(Broken::Unreadable)))
+            let at = open.len() as u32;
+            assert_eq!((row.bytes, row.format), (open, Format::Broken(Broken::CutJson { at })))
         });
     }
 
@@ -495,7 +520,36 @@ mod tests {
         assert_eq!(of("Temp (\u{b0}C),ID\n7,x").0, [row("7,x", "temp,id")]);
         let foreign = "station,temperature\nx,7";
         assert_eq!(of(foreign), (vec![(foreign.to_owned(), String::new(), true)], String::new()));
+        // A row further down has the same text in that column.
+        let states = ["off,x", "21,y", "22,x"].map(|cells| row(cells, ""));
+        let by_number = Schema::new([("temp", Kind::Number), ("id", Kind::Text)]);
+        let found = rows_of(b"off,x\n21,y\n22,x\n", Some(&by_number));
+        assert_eq!(found, states.map(|(cells, ..)| format!("Csv {cells} None")));
         assert_eq!(of("id,temp\rx,7\ry,8\r").0, [row("x,7", "id,temp"), row("y,8", "id,temp")]);
+    }
+
+    #[test]
+    fn a_header_without_rows_is_none() {
+        let schema = Schema::new([("id", Kind::Text), ("temp", Kind::Number)]);
+        let of = |payload: &str| {
+            let (mut rows, mut told) = (0, Vec::new());
+            let count = |_: Row<'_>| rows += 1;
+            each_row_telling(payload.as_bytes(), &framing(1000, Some(&schema)), count, |of| told.push(of.to_string()));
+            (rows, told.join(" "))
+        };
+        assert_eq!(of("id,temp\r\n"), (0, String::new()));
+        assert_eq!(of("id,37"), (1, String::new()));
+        assert_eq!(of("x,temp"), (1, String::new()));
+        let (rows, told) = of("temp,id");
+        assert!(rows == 0 && told.contains("does not order them: temp,id"), "{told}");
+    }
+
+    #[test]
+    fn what_a_logger_writes_when_it_starts_comes_again() {
+        let schema = Schema::new([("t", Kind::Text), ("a", Kind::Number)]);
+        let block = "\"TOA5\",\"CR1\",7\nt,a\nTS,Deg C\n,Avg\n";
+        let rows = rows_of(format!("{block}1,2\n{block}3,4\nTOA5,5\n").as_bytes(), Some(&schema));
+        assert_eq!(rows, ["1,2", "3,4", "TOA5,5"].map(|cells| format!("Csv {cells} Some(\"t,a\")")));
     }
 
     #[test]
@@ -508,8 +562,8 @@ mod tests {
 
     #[test]
     fn what_is_no_row_is_handed_on_whole() {
-        assert_eq!(rows(b"[{\"a\": 1}"), ["Broken(Unreadable) [{\"a\": 1} None"]);
-        assert_eq!(rows(b"[{\"a\": 1}] x")[0], "Broken(Unreadable) [{\"a\": 1}] x None");
+        assert_eq!(rows(b"[{\"a\": 1}"), ["Broken(CutJson { at: 9 }) [{\"a\": 1} None"]);
+        assert_eq!(rows(b"[{\"a\": 1}] x")[0], "Broken(BehindJson { at: 10 }) [{\"a\": 1}] x None");
         assert!(rows(&[0xff, 0xfd])[0].starts_with("Broken(Unreadable)"));
         assert_eq!(rows(b""), ["Broken(Empty)  None"]);
         assert!(rows(&[b'x'; 2000])[0].starts_with("Broken(TooLong)"));

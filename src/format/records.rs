@@ -9,6 +9,7 @@ use crate::format::csv::{self, ClosingLine};
 use crate::format::file_kind::FileKind;
 use crate::format::inner_rows::InnerRows;
 use crate::format::json_place::JsonPlace;
+use crate::format::repeated_preamble::RepeatedPreamble;
 use crate::format::transcode::Transcoder;
 use crate::format::unread_lines::UnreadLines;
 use crate::format::{Framing, weatherlink};
@@ -39,6 +40,9 @@ pub struct FileRecords<R> {
     pub(super) first_bytes: u128,
     /// Whether it came again.
     pub(super) was_repeated: bool,
+    /// The lines above the first header, and whether such ones came again.
+    pub(super) preamble: RepeatedPreamble,
+    pub(super) had_preamble_again: bool,
     /// The number of the header line.
     pub(super) header_line: u64,
     /// What has yet to be told; `None` once it is told at once.
@@ -131,6 +135,8 @@ impl<R: BufRead> FileRecords<R> {
             first_header: String::new(),
             first_bytes: 0,
             was_repeated: false,
+            preamble: RepeatedPreamble::default(),
+            had_preamble_again: false,
             header_line: Header::next_line(),
             untold: Some(Vec::new()),
             max_line: framing.max_payload,
@@ -281,7 +287,7 @@ impl<R: BufRead> FileRecords<R> {
             }
             let ends = self.record().iter().rev().take_while(|byte| matches!(byte, b'\n' | b'\r')).count();
             self.record.end -= ends;
-            if !self.record().trim_ascii().is_empty() && !self.is_units() && !self.is_header_again() {
+            if !self.record().trim_ascii().is_empty() && !self.is_units() && !self.is_header_again()? {
                 return Ok(true);
             }
         }

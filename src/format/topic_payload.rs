@@ -5,7 +5,7 @@ use std::mem::{Discriminant, discriminant};
 
 use super::decoding::UnknownKeys;
 use super::unread_lines::UnreadLines;
-use super::{Framing, json_cursor, payload, value};
+use super::{Framing, json_cursor, payload, transcode, value};
 use crate::data::{Broken, Format, Row};
 
 /// Most names without a column that are told.
@@ -115,7 +115,7 @@ pub fn read<'a>(payload: &[u8], topic: &'a str, framing: &Framing, unknown: &mut
         Ok(unpacked) => unpacked,
         Err(reason) => return TopicPayload::Broken(reason),
     };
-    let payload = unpacked.as_deref().unwrap_or(payload);
+    let payload = &*transcode::payload(unpacked.as_deref().unwrap_or(payload), framing.csv.encoding);
     let by_thousands = framing.decoding.cells.as_ref().is_some_and(|cells| cells.has_thousands());
     let cell = match &framing.value {
         Some(path) => path.cell_of(payload, by_thousands),

@@ -148,12 +148,20 @@ pub fn is_unit(cell: &str) -> bool {
     is_sign(cell) || UNITS.iter().any(|unit| *unit == cell || unit.len() > 3 && unit.eq_ignore_ascii_case(cell))
 }
 
-/// Whether a text says how a time is written, or of which zone it is: UTC, dd/mm/yy, hh:mm.
+/// Whether a text says how a time is written, or of which zone it is: UTC, dd/mm/yy, h:m, TT.MM.JJJJ.
 fn is_clock(cell: &str) -> bool {
-    let letters = |text: &str| text.bytes().all(|byte| b"yYmMdDhHsS".contains(&byte));
-    let mut parts = cell.split(['/', '-', '.', ':', ' ']);
-    let written = cell.len() > 3 && cell.len() <= 20 && cell.contains(char::is_alphabetic);
-    CLOCKS.contains(&cell) || written && parts.all(letters)
+    let letters = |part: &str| part.bytes().all(|byte| b"yYmMdDhHsS".contains(&byte));
+    // Days, months and years of other languages, each by its letter.
+    let is_one_letter = |part: &str| {
+        let mut bytes = part.bytes();
+        let first = bytes.next().unwrap_or_default().to_ascii_lowercase();
+        b"tjag".contains(&first) && bytes.all(|byte| byte.to_ascii_lowercase() == first)
+    };
+    let separators = ['/', '-', '.', ':', ' '];
+    let parts = || cell.split(separators);
+    let is_several = parts().count() > 1;
+    let written = cell.len() > if is_several { 2 } else { 3 } && cell.len() <= 20 && cell.contains(char::is_alphabetic);
+    CLOCKS.contains(&cell) || written && parts().all(|part| letters(part) || is_several && is_one_letter(part))
 }
 
 /// What loggers of Campbell Scientific write below the units: how each value was made of its samples.
@@ -229,6 +237,11 @@ mod tests {
             ("Alpha,52\u{b0}30N,,", false, false),
             ("YYYY,W/m\u{b2},\u{b5}g/m3,index", true, true),
             ("TS,RN,Volts,Deg C", true, false),
+            ("d/m/y,\u{b0}C,%,", true, true),
+            ("h:m,\u{b0}C,%,", true, true),
+            ("TT.MM.JJJJ,\u{b0}C,%,", true, true),
+            ("Tag,\u{b0}C,%,", false, false),
+            ("Ja/gt,\u{b0}C,%,", false, false),
             ("yyyy-mm-dd hh:mm,\u{fffd}C,% RH,m/s", true, true),
         ] {
             assert_eq!(is_units(line, header, b',', &known), by_columns, "{line} by columns");

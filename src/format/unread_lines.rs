@@ -30,6 +30,17 @@ pub enum UnreadLines {
     /// A header among the rows.
     #[error("a header comes again among the rows, and names those behind it: {0}; further ones are not told")]
     Repeated(String),
+    /// A line above a header among the rows.
+    #[error(
+        "a line above a header that comes again is no row, like those above the first one: {0}; further ones are not told"
+    )]
+    PreambleAgain(String),
+    /// A header without rows.
+    #[error(
+        "a header without rows names columns as [schema] does not order them: {0}; rows that come without a header are read in \
+         the order of [schema]"
+    )]
+    Alone(String),
     /// A header that is no UTF-8.
     #[error(
         "the header is no UTF-8: {0}; say csv = {{ encoding = \"windows-1252\" }} in [source] if it is that, or which it is"

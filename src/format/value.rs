@@ -3,6 +3,7 @@
 use super::json_cursor::JsonCursor;
 use super::json_writer;
 use super::path::{self, PathStep};
+use super::payload_flaw::{flaw_of, text_flaw};
 use crate::data::{Broken, PartialRow};
 
 /// Where the value is in payloads that are objects: `value` of `[source]`.
@@ -58,10 +59,10 @@ impl ValuePath {
         let payload = text_of(payload)?.as_bytes();
         let mut cursor = JsonCursor::new(payload);
         let place = path::place(&self.0, &mut cursor).and_then(|place| cursor.end().map(|()| place));
-        let place = place.map_err(|_| Broken::Unreadable)?.ok_or(Broken::NoValue)?;
+        let place = place.map_err(|_| flaw_of(payload))?.ok_or(Broken::NoValue)?;
         match &payload[place] {
             [b'{' | b'[', ..] => Err(Broken::NestedValue),
-            value => std::str::from_utf8(value).map(str::to_owned).map_err(|_| Broken::Unreadable),
+            value => std::str::from_utf8(value).map(str::to_owned).map_err(|_| text_flaw(value)),
         }
     }
 }
@@ -104,7 +105,7 @@ pub fn cell_of(payload: &[u8], has_thousands: bool) -> Result<String, Broken> {
 
 /// The text of a payload. Firmware ends texts with NUL; some writers begin them with a byte-order mark.
 fn text_of(payload: &[u8]) -> Result<&str, Broken> {
-    let text = std::str::from_utf8(payload).map_err(|_| Broken::Unreadable)?;
+    let text = std::str::from_utf8(payload).map_err(|_| text_flaw(payload))?;
     Ok(text.trim_start_matches('\u{feff}').trim_matches(|c: char| c == '\0' || c.is_whitespace()))
 }
 
@@ -157,7 +158,7 @@ mod tests {
         assert_eq!((cell("4.5").as_deref(), cell("").as_deref()), (Ok("4.5"), Ok("null")));
         assert_eq!(cell(r#"{"a": 7}"#), Err(Broken::NoValue));
         assert_eq!(cell(r#"{"a": {"value": [1]}}"#), Err(Broken::NestedValue));
-        assert_eq!(cell(r#"{"a": {"value": 1}"#), Err(Broken::Unreadable));
+        assert_eq!(cell(r#"{"a": {"value": 1}"#), Err(Broken::CutJson { at: 18 }));
         assert!(ValuePath::parse("a..b").is_err());
     }
 
@@ -165,6 +166,6 @@ mod tests {
     fn what_is_no_value_is_refused() {
         assert_eq!(cell_of(b"{\"a\": 1}", false), Err(Broken::NestedValue));
         assert_eq!(cell_of(b" [1, 2]", false), Err(Broken::NestedValue));
-        assert_eq!(cell_of(&[0xff, 0xfe], false), Err(Broken::Unreadable));
+        assert_eq!(cell_of(&[0xff, 0xfe], false), Err(Broken::NotUtf8 { byte: 0xff, at: 1 }));
     }
 }

@@ -18,11 +18,11 @@ pub(super) fn read(payload: &[u8], rows: &mut dyn RowTaker) {
         if line.peek().is_none() {
             break;
         }
+        any = true;
         if line.peek() == Some(b'#') {
             at = line.end();
             continue;
         }
-        any = true;
         out.clear();
         match line.push_row(&mut out) {
             Ok(()) => {
@@ -44,17 +44,23 @@ pub(super) fn read(payload: &[u8], rows: &mut dyn RowTaker) {
 
 /// Whether a text can be nothing but lines of this protocol.
 pub(super) fn is_influx(text: &[u8]) -> bool {
-    struct Whole(bool);
+    #[derive(Default)]
+    struct Whole {
+        rows: bool,
+        broken: bool,
+    }
     impl RowTaker for Whole {
-        fn json(&mut self, _: &[u8]) {}
+        fn json(&mut self, _: &[u8]) {
+            self.rows = true;
+        }
 
         fn broken(&mut self, _: &[u8], _: Broken) {
-            self.0 = false;
+            self.broken = true;
         }
     }
-    let mut whole = Whole(true);
+    let mut whole = Whole::default();
     read(text, &mut whole);
-    whole.0
+    whole.rows && !whole.broken
 }
 
 /// A line that is being read.
@@ -332,7 +338,9 @@ mod tests {
             r#"{"measurement":"m","time":17,"a":4}"#.to_owned(),
         ];
         assert_eq!(rows_of(read, text.as_bytes()), expected);
-        assert_eq!(rows_of(read, b"# nothing\n"), ["broken: an empty payload"]);
+        assert_eq!(rows_of(read, b"# nothing\n"), [] as [&str; 0], "comments are no rows");
+        assert_eq!(rows_of(read, b" \n"), ["broken: an empty payload"]);
+        assert!(is_influx(b"# x\nm a=1\n# y") && !is_influx(b"# x\n"));
         // A quote that is not closed swallows no line.
         let rows = rows_of(read, b"m a=\"x\nm a=1\nm a=\"y\nm a=2\n");
         assert!(rows[0].contains("byte 5") && rows[2].contains("byte 5: it ends too early"), "{rows:?}");

@@ -7,8 +7,8 @@ use crate::data::cell::{DecimalMark, number_by};
 
 /// How to read a text that can be nothing but one of these formats.
 pub(crate) fn recognised_text(text: &[u8]) -> Option<fn(&[u8], &mut dyn RowTaker)> {
-    // The fast path: CSV.
-    let line = text.split(|byte| *byte == b'\n').next().unwrap_or_default();
+    // The fast path: CSV. Comments may stand above.
+    let line = text.split(|byte| *byte == b'\n').find(|line| line.first() != Some(&b'#')).unwrap_or_default();
     memchr::memchr(b'=', line)?;
     match () {
         () if form::is_form(text) => Some(form::read),
