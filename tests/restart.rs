@@ -104,6 +104,39 @@ fn the_hour_that_stands_twice_goes_on_over_a_stop_and_a_kill() {
 }
 
 #[test]
+fn rows_that_lack_values_go_on_behind_a_stop_as_behind_a_kill() {
+    for kills in [false, true] {
+        let directory = tempfile::tempdir().unwrap();
+        let out = directory.path().join("out.csv");
+        let (listener, port) = Played::listen();
+        let text = format!(
+            "schema = {{ number = [\"rows\"] }}\n[source]\nurl = \"mqtt://127.0.0.1:{port}/rows\"\nclient_id = \"mill\"\n\
+             topic = \"{{column}}\"\ncollect = \"1h\"\n[buffer]\nbucket_size = 1\n[sink]\nurl = \"out.csv\"\n"
+        );
+        std::fs::write(directory.path().join("collect.toml"), text).unwrap();
+        let start = || {
+            let mut command = rowmill(&["run", "collect.toml"]);
+            Process(command.current_dir(directory.path()).stderr(Stdio::null()).spawn().unwrap())
+        };
+        let rows = || std::fs::read_to_string(&out).unwrap_or_default().lines().skip(1).count();
+        for (part, ids) in [1..=2, 3..=3].into_iter().enumerate() {
+            let mut process = start();
+            let mut broker = Played::accept(&listener, part > 0);
+            for id in ids.clone() {
+                broker.publish_payload(id, &id.to_string(), false);
+                assert_eq!(broker.acknowledged(), id);
+            }
+            if kills {
+                process.kill()
+            } else {
+                process.drain()
+            }
+            assert_eq!(rows(), part + 1, "the last value waits for others of its row");
+        }
+    }
+}
+
+#[test]
 fn rows_of_a_source_without_a_session_stay_over_stops_and_kills() {
     for sink in ["out.csv", "out.ndjson"] {
         let directory = tempfile::tempdir().unwrap();

@@ -12,7 +12,7 @@ use crate::format::topic_payload::{self, TopicPayload, UnknownNames};
 use crate::format::{Compression, Decoder, Framing};
 use crate::measure::Clock;
 use crate::registry::Registry;
-use crate::source::{BucketBuffer, FilledBuckets, Limits, SourceSettings, UnreadPayload};
+use crate::source::{BucketBuffer, FilledBuckets, Limits, SourcePosition, SourceSettings, UnreadPayload};
 
 type ShownRow = (String, Vec<u8>, Format);
 
@@ -110,7 +110,7 @@ pub fn topics(bytes: &[u8]) {
 fn taken(settings: &SourceSettings, publishes: &[(Duration, String, Vec<u8>)], bucket_size: usize) -> Vec<Bucket> {
     let (clock, framing) = (Clock::start(), &*settings.framing);
     let limits = Limits { bucket_size, delay: Duration::from_secs(1) };
-    let mut buffer = BucketBuffer::new(limits, None).collecting(framing, &[], clock);
+    let mut buffer = BucketBuffer::new(limits, None).collecting(framing, &SourcePosition::default(), clock);
     let mut buckets = Vec::new();
     let mut hand_on = |bucket| {
         buckets.push(bucket);

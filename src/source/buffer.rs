@@ -1,11 +1,11 @@
 //! Rows become messages: a bucket closes when it is full, or when its oldest row has waited long enough.
 
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::clock_changes::ClockChanges;
 use super::edge_nodes::EdgeNodes;
 use super::partial_rows::{PartialRows, RowValue};
+use super::position::SourcePosition;
 use crate::data::{Broken, Bucket, EdgeNodeState, Format, Origin, PartialRow, Row, spare_bucket};
 use crate::format::Framing;
 use crate::format::topic_payload::{self, TopicPayload, UnknownNames};
@@ -57,6 +57,8 @@ pub struct BucketBuffer {
     unknown: UnknownNames,
     /// Rows that lack values still, where values come one by one.
     partial: Option<PartialRows>,
+    /// Whether a later run goes on with them.
+    keeps_partial: bool,
     /// The edge nodes of Sparkplug B, where messages are of that.
     edge_nodes: Option<EdgeNodes>,
 }
@@ -138,6 +140,7 @@ impl BucketBuffer {
             keeps_topics: false,
             unknown: UnknownNames::default(),
             partial: None,
+            keeps_partial: false,
             edge_nodes: None,
         }
     }
@@ -148,11 +151,15 @@ impl BucketBuffer {
     }
 
     /// Collects values that come one by one, where `framing` says so; and goes on with the rows that an earlier run has
-    /// `held`.
-    pub fn collecting(mut self, framing: &Framing, held: &[Arc<PartialRow>], clock: Clock) -> BucketBuffer {
+    /// held, as `position` says.
+    pub fn collecting(mut self, framing: &Framing, position: &SourcePosition, clock: Clock) -> BucketBuffer {
+        let (held, keeps) = (&position.partial, position.keeps_partial && framing.collect.is_some());
         if framing.collect.is_some() || !held.is_empty() {
             self.keeps_topics = framing.decoding.reads_topics();
+            // What came while nobody listened is lost: later values are those of other rows.
+            let held = held.iter().map(|row| PartialRow { closed: row.closed || !keeps, ..PartialRow::clone(row) });
             self.partial = Some(PartialRows::after(framing.collect.unwrap_or_default(), held, clock.now()));
+            self.keeps_partial = keeps;
         }
         self
     }
@@ -378,9 +385,11 @@ impl BucketBuffer {
         }
     }
 
-    /// Hands on everything: nothing more comes.
+    /// Hands on everything: nothing more comes. Rows that lack values stay where a later run goes on with them.
     pub fn finish(&mut self, clock: Clock, filled: &mut FilledBuckets<'_>) {
-        while let Some(row) = self.partial.as_mut().and_then(PartialRows::take_first) {
+        let mut left = self.partial.as_mut().filter(|_| !self.keeps_partial);
+        let rows: Vec<_> = std::iter::from_fn(|| left.as_mut()?.take_first()).collect();
+        for row in rows {
             self.push_collected(&row, clock.now(), clock, filled);
         }
         filled.extend(self.close(clock));

@@ -75,7 +75,7 @@ impl Source {
         });
         let mut buffer = BucketBuffer::new(settings.limits, settings.max_rows).with_clock_changes(clock_changes);
         if subscribes {
-            buffer = buffer.collecting(&settings.framing, &position.partial, clock);
+            buffer = buffer.collecting(&settings.framing, position, clock);
             buffer = buffer.of_edge_nodes(&settings.framing, &position.edge_nodes);
         }
         let mut acknowledge: Option<Arc<dyn Acknowledge>> = None;

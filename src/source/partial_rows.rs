@@ -45,11 +45,11 @@ pub struct PartialRows {
 
 impl PartialRows {
     /// Holds rows for `collect`, and goes on with those that an earlier run has held, as if they began at `now`.
-    pub fn after(collect: Duration, held: &[Arc<PartialRow>], now: u64) -> PartialRows {
+    pub fn after(collect: Duration, held: impl Iterator<Item = PartialRow>, now: u64) -> PartialRows {
         let collect = u64::try_from(collect.as_nanos()).unwrap_or(u64::MAX);
         let mut rows = PartialRows { collect, rows: VecDeque::new(), left: 0, open: HashMap::new(), bytes: 0 };
         for row in held {
-            let row = PartialRow { began: now, ..PartialRow::clone(row) };
+            let row = PartialRow { began: now, ..row };
             rows.bytes += row.byte_len();
             if !row.closed {
                 rows.open.insert(row.key.clone(), rows.rows.len() as u64);
@@ -140,7 +140,7 @@ mod tests {
     }
 
     fn rows(collect: u64) -> PartialRows {
-        PartialRows::after(Duration::from_nanos(collect), &[], 0)
+        PartialRows::after(Duration::from_nanos(collect), std::iter::empty(), 0)
     }
 
     #[test]
@@ -187,7 +187,8 @@ mod tests {
             assert_eq!(take(&mut first, 5, key, name, "1"), [""; 0]);
         }
         let held: Vec<Arc<PartialRow>> = crate::data::from_bytes(&crate::data::to_bytes(&first.held())).unwrap();
-        let mut second = PartialRows::after(Duration::from_nanos(10), &held, 100);
+        let mut second =
+            PartialRows::after(Duration::from_nanos(10), held.iter().map(|row| PartialRow::clone(row)), 100);
         assert_eq!((second.bytes, second.deadline()), (first.bytes, Some(110)));
         assert_eq!(take(&mut second, 101, "n", "h", "2"), [""; 0]);
         let rest = [r#"n/h {"t":1,"h":2}"#, r#"s/t {"t":1}"#, r#"s/h {"t":1,"h":1}"#];

@@ -25,6 +25,8 @@ pub struct SourcePosition {
     pub begun: Option<(TakenPublish, u64)>,
     /// The rows that lacked values still.
     pub partial: Vec<Arc<PartialRow>>,
+    /// Whether rows that lack values when the run ends stand in a checkpoint, and what they lack comes to a later run.
+    pub keeps_partial: bool,
     /// The edge nodes of Sparkplug B, with their birth certificates.
     pub edge_nodes: Vec<EdgeNodeState>,
     /// The last rows of stations on the days around a change of clocks.

@@ -146,11 +146,12 @@ impl ResumePoint {
     /// of earlier runs, or of a checkpoint that was replaced.
     fn with_sessions(mut self, dataflow: &Dataflow, former: Sessions) -> Result<ResumePoint, String> {
         let Some(checkpoint) = &self.checkpoint else { return Ok(self) };
-        let mut own: Vec<Option<(String, String)>> = Vec::new();
+        let (mut own, mut persistent): (Vec<Option<(String, String)>>, Vec<bool>) = Default::default();
         // The first connections of their sources, which end the sessions that are no more.
         let mut firsts = Vec::new();
         for number in 0..dataflow.connections() {
             let (source, settings) = dataflow.connection(number);
+            persistent.push(settings.is_persistent());
             let session = settings.endpoint.and_then(|endpoint| Some((endpoint.client_id?, endpoint.url.topic)));
             if session.is_some() && firsts.iter().all(|(other, _)| *other != source) {
                 firsts.push((source, number));
@@ -161,6 +162,9 @@ impl ResumePoint {
         let mut known = checkpoint.sessions()?;
         known.extend(former);
         self.positions.resize_with(count.max(self.positions.len()), SourcePosition::default);
+        for (position, persistent) in self.positions.iter_mut().zip(persistent) {
+            position.keeps_partial = persistent;
+        }
         // Connections that are no more have left rows that lack values, and stations: the first one goes on with them.
         let orphaned = self.positions.iter_mut().skip(count).map(std::mem::take);
         let (partial, stations): (Vec<_>, Vec<_>) =

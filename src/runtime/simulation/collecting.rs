@@ -111,10 +111,20 @@ fn collected_rows_survive_a_kill_with_their_contents() {
                     }
                     let DeliveryRange { taken, begun, partial, .. } = covered;
                     let partial: Vec<Arc<_>> = partial.unwrap_or_default();
-                    let position = SourcePosition { taken, begun, partial, ..SourcePosition::default() };
+                    let keeps_partial = true;
+                    let position = SourcePosition { taken, begun, partial, keeps_partial, ..SourcePosition::default() };
                     let (mut connection, source) = start(&settings, &position);
                     // Nothing was acknowledged: all comes again.
                     take(&mut connection, (0..PUBLISHES.len()).map(|number| (number, number < killed)), closes);
+                    // A run that ends keeps what lacks values; one that none follows hands it on.
+                    connection.finish();
+                    let mut left = DeliveryRange::default();
+                    for (of_bucket, range) in buckets(&source) {
+                        rows.extend(of_bucket);
+                        left.extend(range);
+                    }
+                    let partial = left.partial.unwrap_or(position.partial);
+                    let (mut connection, source) = start(&settings, &SourcePosition { partial, ..Default::default() });
                     connection.finish();
                     rows.extend(buckets(&source).into_iter().flat_map(|(of_bucket, _)| of_bucket));
                     assert_eq!(rows, expected, "{bucket_size} {killed} {every} {committed}");

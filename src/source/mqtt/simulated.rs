@@ -50,7 +50,7 @@ impl SimulatedConnection {
         let source = Source::simulated(buckets, Arc::new(intake.acknowledger.clone()));
         let limits = Limits { delay: Duration::from_secs(3600), ..settings.limits };
         let buffer = BucketBuffer::new(limits, settings.max_rows);
-        let buffer = buffer.collecting(&settings.framing, &position.partial, clock);
+        let buffer = buffer.collecting(&settings.framing, position, clock);
         let buffer = buffer.of_edge_nodes(&settings.framing, &position.edge_nodes);
         let connection = SimulatedConnection { listener, intake, arrivals, requests, buffer, clock, buckets: feeder };
         (connection, source)
