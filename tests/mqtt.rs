@@ -321,6 +321,25 @@ fn values_of_topics_of_their_own_make_the_rows_of_their_stations() {
 }
 
 #[test]
+fn inferred_columns_are_those_of_several_topics() {
+    let (port, _broker) = embedded();
+    let directory = tempfile::tempdir().unwrap();
+    let (out, dead) = (directory.path().join("out.ndjson"), directory.path().join("dead.ndjson"));
+    let flow = format!(
+        "schema = \"infer\"\nbuffer = {{ bucket_size = 1, delay = \"50ms\" }}\nsink.url = \"DIR/out.ndjson\"\n\
+         dead_letter.url = \"DIR/dead.ndjson\"\n[source]\nurl = \"mqtt://127.0.0.1:{port}/w/#\"\n\
+         topic = \"w/{{station}}/{{column}}\"\n"
+    );
+    let run = Process::subscribed(rowmill(&["run"]).arg(dataflow(&directory, &flow)));
+    publish(port, &[("w/n/temp", "4.5"), ("w/n/hum", "50"), ("w/n/state", "on")]);
+    wait_until("the rows", || lines(&out) + lines(&dead) == 3);
+    run.drain();
+    let rows = json_lines(&out);
+    assert_eq!(rows.len(), 3, "{:?}", json_lines(&dead));
+    assert_eq!((rows[1]["hum"].as_f64(), rows[2]["state"].as_str()), (Some(50.0), Some("on")));
+}
+
+#[test]
 fn stations_under_a_wildcard_are_told_apart_and_a_lone_value_is_no_row() {
     let (port, _broker) = embedded();
     let directory = tempfile::tempdir().unwrap();

@@ -2,7 +2,7 @@
 //! keeps the ledger, syncs and acknowledges what is complete, and makes the report.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -155,7 +155,8 @@ struct Coordinator {
     clock: Clock,
     busy: BusyTime,
     activity: Arc<Activity>,
-    peeked: Option<Arrival>,
+    /// Buckets that were looked at, and not fed yet.
+    peeked: VecDeque<Arrival>,
     started: Instant,
     /// Whether readiness was reported, or can never be.
     told_ready: bool,
@@ -173,7 +174,7 @@ impl Coordinator {
             clock,
             busy: busy.clone(),
             activity: activity.clone(),
-            peeked: None,
+            peeked: VecDeque::new(),
             started: started(busy),
             told_ready: options.on_ready.is_none(),
             max_epochs: max_epochs(&options.cluster, dataflow.limits().bucket_size),
@@ -185,19 +186,42 @@ impl Coordinator {
     fn find_schema(&mut self, worker: &mut Worker, context: &Context<'_>, failure: &FirstError) -> Option<Schema> {
         let dataflow = context.dataflow;
         let infer = source::infer(&dataflow.source().url, &dataflow.source().settings.framing);
+        let decoding = &dataflow.source().decoding;
         let peek = || {
-            self.peek(worker, context.options)
-                .map(|arrival| source::infer_bucket(&arrival.bucket, &dataflow.source().decoding))
+            self.peek(worker, context.options);
+            // One row of theirs tells of one column alone.
+            if decoding.topic.as_ref().is_some_and(|topic| topic.names_column()) {
+                self.peek_further(worker, context.options);
+            }
+            let buckets = || self.peeked.iter().map(|arrival| &arrival.bucket);
+            (!self.peeked.is_empty()).then(|| source::infer_buckets(buckets(), decoding))
         };
         let found = infer.map(|schema| schema.or_else(peek));
         found.map_err(|error| fail(failure, error)).ok().flatten().map(|schema| dataflow.complete(schema))
     }
 
     /// Waits for the first bucket.
-    fn peek(&mut self, worker: &mut Worker, options: &Options) -> Option<&Arrival> {
+    fn peek(&mut self, worker: &mut Worker, options: &Options) {
         self.wait_until_ready(worker, options);
-        self.peeked = self.sources.first();
-        self.peeked.as_ref()
+        self.peeked.extend(self.sources.first());
+    }
+
+    /// Takes in what comes soon behind the first bucket.
+    fn peek_further(&mut self, worker: &mut Worker, options: &Options) {
+        const MOST_ROWS: usize = 1000;
+        const TIME: Duration = Duration::from_secs(2);
+        let begun = Instant::now();
+        let mut rows: usize = self.peeked.iter().map(|arrival| arrival.bucket.len()).sum();
+        while rows > 0 && rows < MOST_ROWS && begun.elapsed() < TIME && !options.stop.is_set() {
+            match self.sources.try_next() {
+                Ok(arrival) => {
+                    rows += arrival.bucket.len();
+                    self.peeked.push_back(arrival);
+                }
+                Err(TryRecvError::Empty) => _ = worker.step_or_park(Some(READY_INTERVAL)),
+                Err(TryRecvError::Disconnected) => break,
+            }
+        }
     }
 
     /// Waits until the source is ready, and reports it. A bucket may arrive first: the deliveries of an earlier run
@@ -249,13 +273,12 @@ impl Coordinator {
 
     /// The epoch and the first row of the next bucket.
     fn next_numbers(&self) -> (u64, u64) {
-        let peeked =
-            self.peeked.as_ref().map(|peeked| (peeked.bucket.metadata.epoch, peeked.bucket.metadata.first_row));
+        let peeked = self.peeked.front().map(|peeked| (peeked.bucket.metadata.epoch, peeked.bucket.metadata.first_row));
         peeked.unwrap_or((self.sources.next_epoch(), self.sources.next_row()))
     }
 
     fn next(&mut self) -> Result<Arrival, TryRecvError> {
-        self.peeked.take().map_or_else(|| self.sources.try_next(), Ok)
+        self.peeked.pop_front().map_or_else(|| self.sources.try_next(), Ok)
     }
 
     /// Feeds the graph until the source has ended and all is complete. Returns the time since the first row, and the
@@ -273,7 +296,7 @@ impl Coordinator {
         let mut next = self.next_numbers();
         let (first_epoch, _) = next;
         // After a failure, as of a sink that can't be opened, the run ends without waiting for the source.
-        if self.peeked.is_none() && failure.borrow().is_none() {
+        if self.peeked.is_empty() && failure.borrow().is_none() {
             self.wait_until_ready(worker, options);
         }
         let mut inputs = Some(inputs);
@@ -292,7 +315,7 @@ impl Coordinator {
                 match self.next() {
                     Ok(mut arrival) => {
                         if !acknowledgement.admits(&arrival.delivery_range, &mut self.sources) {
-                            self.peeked = Some(arrival);
+                            self.peeked.push_front(arrival);
                             break;
                         }
                         let last = self.sources.backlog().buckets == 0;

@@ -59,7 +59,9 @@ pub fn preview_among(
 ) -> Result<Preview, Diagnostic> {
     let first = match &dataflow.source().schema {
         SchemaChoice::Known { schema, .. } => schema.clone(),
-        SchemaChoice::Infer { .. } => dataflow.complete(source::infer_bucket(among, &dataflow.source().decoding)),
+        SchemaChoice::Infer { .. } => {
+            dataflow.complete(source::infer_buckets([among].into_iter(), &dataflow.source().decoding))
+        }
     };
     let (mut steps, _) = dataflow.steps(&first)?;
     steps.retain(|step| step.source.is_none_or(|of| of == source));

@@ -16,10 +16,10 @@ pub fn infer(url: &SourceUrl, framing: &Framing) -> Result<Option<Inferred>, Err
     }
 }
 
-/// The schema of the rows of one bucket, and of the levels of their topics.
-pub fn infer_bucket(bucket: &Bucket, decoding: &Decoding) -> Inferred {
+/// The schema of the rows of some buckets, and of the levels of their topics.
+pub fn infer_buckets<'a>(buckets: impl Iterator<Item = &'a Bucket>, decoding: &Decoding) -> Inferred {
     let mut inference = Inference::by(decoding);
-    bucket.raw.rows().for_each(|row| inference.observe(row));
+    buckets.for_each(|bucket| bucket.raw.rows().for_each(|row| inference.observe(row)));
     let of_topic = decoding.topic.iter().flat_map(|pattern| pattern.columns());
     of_topic.for_each(|name| inference.observe_level(name));
     inference.found()

@@ -55,7 +55,7 @@ pub use edge_nodes::EdgeNodes;
 pub use error::Error;
 pub use file::is_stream;
 pub use generate::{GeneratedRow, Generator};
-pub use infer::{infer, infer_bucket};
+pub use infer::{infer, infer_buckets};
 #[cfg(test)]
 pub use mqtt::simulated::SimulatedConnection;
 pub use polled::{CustomSource, Delivers, Payload, Polled, PolledSource, SourceConfig};
