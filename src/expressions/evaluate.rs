@@ -2,7 +2,7 @@
 
 use multiversion::multiversion;
 
-use super::typed::{Arithmetic, CompareOp, Condition, Needs, Number, Pass, Text, UnaryFunction};
+use super::typed::{Arithmetic, ArithmeticPass, CompareOp, Condition, Needs, Number, Text, UnaryFunction};
 use crate::data::Message;
 use crate::kernels::division::{floor_divide, floor_remainder};
 use crate::kernels::inverse_hyperbolic::{arccosh, arcsinh, arctanh};
@@ -110,15 +110,17 @@ impl Number {
                 let (x, _) = inner.operand(rows, free);
                 function.write(out, x);
             }
-            Number::Binary(operator, left, right) => match Pass::of(*operator, left, right) {
-                Pass::One(operator, [left, right]) => {
+            Number::Binary(operator, left, right) => match ArithmeticPass::of(*operator, left, right) {
+                ArithmeticPass::One(operator, [left, right]) => {
                     let (left, free) = left.operand(rows, free);
                     let (right, _) = right.operand(rows, free);
                     operator.write(out, left, right);
                 }
-                Pass::Left(operators, operands) => left_pass(operators, out, blocks(operands, rows, free)),
-                Pass::Right(operators, operands) => right_pass(operators, out, blocks(operands, rows, free)),
-                Pass::Products(operators, operands) => products_pass(operators, out, blocks(operands, rows, free)),
+                ArithmeticPass::Left(operators, operands) => left_pass(operators, out, blocks(operands, rows, free)),
+                ArithmeticPass::Right(operators, operands) => right_pass(operators, out, blocks(operands, rows, free)),
+                ArithmeticPass::Products(operators, operands) => {
+                    products_pass(operators, out, blocks(operands, rows, free))
+                }
             },
             Number::Condition(condition) => {
                 let (own, flags) = std::mem::take(&mut free.flags).split_at_mut(free.width);

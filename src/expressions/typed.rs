@@ -141,7 +141,7 @@ impl Needs {
 /// Arithmetic that is one pass over its operands: up to three operators of vector instructions, each with its own
 /// rounding.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) enum Pass<'a> {
+pub(super) enum ArithmeticPass<'a> {
     /// a op b
     One(Arithmetic, [&'a Number; 2]),
     /// (a first b) then c
@@ -152,29 +152,29 @@ pub(super) enum Pass<'a> {
     Products([Arithmetic; 3], [&'a Number; 4]),
 }
 
-impl<'a> Pass<'a> {
+impl<'a> ArithmeticPass<'a> {
     /// That of two operands: it takes one of them apart where this leaves fewer of them to passes of their own.
-    pub fn of(then: Arithmetic, left: &'a Number, right: &'a Number) -> Pass<'a> {
+    pub fn of(then: Arithmetic, left: &'a Number, right: &'a Number) -> ArithmeticPass<'a> {
         if !then.is_basic() {
-            return Pass::One(then, [left, right]);
+            return ArithmeticPass::One(then, [left, right]);
         }
         if let (Some((of_left, [a, b])), Some((of_right, [c, d]))) = (left.product(), right.product())
             && matches!(then, Arithmetic::Add | Arithmetic::Subtract)
         {
-            return Pass::Products([of_left, then, of_right], [a, b, c, d]);
+            return ArithmeticPass::Products([of_left, then, of_right], [a, b, c, d]);
         }
-        let from_left = left.basic().map(|(first, [a, b])| Pass::Left([first, then], [a, b, right]));
-        let from_right = right.basic().map(|(first, [b, c])| Pass::Right([first, then], [left, b, c]));
-        let passes = |pass: &Pass| pass.operands().iter().filter(|operand| !operand.is_leaf()).count();
-        let whole = Pass::One(then, [left, right]);
+        let from_left = left.basic().map(|(first, [a, b])| ArithmeticPass::Left([first, then], [a, b, right]));
+        let from_right = right.basic().map(|(first, [b, c])| ArithmeticPass::Right([first, then], [left, b, c]));
+        let passes = |pass: &ArithmeticPass| pass.operands().iter().filter(|operand| !operand.is_leaf()).count();
+        let whole = ArithmeticPass::One(then, [left, right]);
         from_left.into_iter().chain(from_right).min_by_key(passes).unwrap_or(whole)
     }
 
     pub fn operands(&self) -> &[&'a Number] {
         match self {
-            Pass::One(_, operands) => operands,
-            Pass::Left(_, operands) | Pass::Right(_, operands) => operands,
-            Pass::Products(_, operands) => operands,
+            ArithmeticPass::One(_, operands) => operands,
+            ArithmeticPass::Left(_, operands) | ArithmeticPass::Right(_, operands) => operands,
+            ArithmeticPass::Products(_, operands) => operands,
         }
     }
 
@@ -214,10 +214,10 @@ impl Number {
             Number::Column(_) | Number::Constant(_) => {}
             Number::Negative(inner) | Number::Function(_, inner) => inner.constants(found),
             Number::Binary(operator, left, right) => {
-                let pass = Pass::of(*operator, left, right);
+                let pass = ArithmeticPass::of(*operator, left, right);
                 for operand in pass.operands() {
                     match operand {
-                        Number::Constant(value) if !matches!(pass, Pass::One(..)) => {
+                        Number::Constant(value) if !matches!(pass, ArithmeticPass::One(..)) => {
                             if found.iter().all(|other| other.to_bits() != value.to_bits()) {
                                 found.push(*value);
                             }
@@ -239,7 +239,7 @@ impl Number {
         match self {
             Number::Column(_) | Number::Constant(_) => Needs::default(),
             Number::Negative(inner) | Number::Function(_, inner) => inner.operand_needs(),
-            Number::Binary(operator, left, right) => Pass::of(*operator, left, right).needs(),
+            Number::Binary(operator, left, right) => ArithmeticPass::of(*operator, left, right).needs(),
             Number::Condition(condition) => condition.needs().beside(0, 1),
         }
     }

@@ -60,7 +60,7 @@ struct Sending<'a> {
 }
 
 /// What became of lines.
-enum Answered {
+enum LinesAnswer {
     /// Each is taken or refused.
     Settled,
     /// Some are refused: those that are good are taken now, or again.
@@ -91,9 +91,9 @@ impl<'a> Sending<'a> {
                 continue;
             }
             match self.answered(&range, FAILURES)? {
-                Answered::Settled => {}
-                Answered::InPart => unsent.extend(halves(range)),
-                Answered::Failed(_) => {
+                LinesAnswer::Settled => {}
+                LinesAnswer::InPart => unsent.extend(halves(range)),
+                LinesAnswer::Failed(_) => {
                     let suspects = self.search(range, &mut unsent)?;
                     unsent.extend(self.acquitted(suspects)?.into_iter().rev().map(|line| line..line + 1));
                 }
@@ -103,20 +103,20 @@ impl<'a> Sending<'a> {
     }
 
     /// Sends lines until there is an answer about them, or so many answers of 500.
-    fn answered(&mut self, range: &Range<usize>, failures: usize) -> Result<Answered, Error> {
+    fn answered(&mut self, range: &Range<usize>, failures: usize) -> Result<LinesAnswer, Error> {
         Ok(match self.sender.send(self.lines.bytes(range.clone()), range.len(), failures)? {
             Sent::Taken => {
                 self.taken[range.clone()].fill(true);
                 self.sender.taken = self.lines.bytes(range.end - 1..range.end).to_vec();
-                Answered::Settled
+                LinesAnswer::Settled
             }
             Sent::Refused { reason, all } if all || range.len() == 1 => {
                 let reason = format!("the server refuses it: {reason}");
                 self.refused.extend(range.clone().map(|line| (line, reason.clone())));
-                Answered::Settled
+                LinesAnswer::Settled
             }
-            Sent::Refused { .. } => Answered::InPart,
-            Sent::Failed { reason } => Answered::Failed(reason),
+            Sent::Refused { .. } => LinesAnswer::InPart,
+            Sent::Failed { reason } => LinesAnswer::Failed(reason),
         })
     }
 
@@ -125,14 +125,14 @@ impl<'a> Sending<'a> {
         let (mut untried, mut suspects) = (vec![range.clone()], Vec::new());
         while let Some(part) = untried.pop() {
             match self.answered(&part, 1)? {
-                Answered::Settled => {}
-                Answered::Failed(reason) if part.len() == 1 => {
+                LinesAnswer::Settled => {}
+                LinesAnswer::Failed(reason) if part.len() == 1 => {
                     suspects.push(Suspect { line: part.start, reason });
                     if suspects.len() > FIRST_SUSPECTS && !self.taken[range.clone()].contains(&true) {
                         break;
                     }
                 }
-                Answered::InPart | Answered::Failed(_) => untried.extend(halves(part)),
+                LinesAnswer::InPart | LinesAnswer::Failed(_) => untried.extend(halves(part)),
             }
         }
         unsent.extend(untried);
@@ -152,7 +152,7 @@ impl<'a> Sending<'a> {
                     return again(&suspects);
                 }
                 let answered = self.answered(&(suspect.line..suspect.line + 1), 1)?;
-                failing.push(matches!(answered, Answered::Failed(_)));
+                failing.push(matches!(answered, LinesAnswer::Failed(_)));
             }
             let last = witnesses.last().cloned();
             keep(&mut suspects, &failing);
