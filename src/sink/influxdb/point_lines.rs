@@ -1,5 +1,6 @@
 //! Rows as lines of line protocol.
 
+use std::borrow::Cow;
 use std::ops::Range;
 use std::sync::Once;
 
@@ -61,6 +62,21 @@ impl PointLines {
         let end = |lines: usize| lines.checked_sub(1).map_or(0, |last| self.ends[last]);
         &self.bytes[end(lines.start)..end(lines.end)]
     }
+
+    /// The bytes of some lines, whose numbers rise.
+    pub fn chosen(&self, lines: &[usize]) -> Cow<'_, [u8]> {
+        match lines {
+            [first, .., last] if last - first + 1 == lines.len() => self.bytes(*first..last + 1).into(),
+            _ => lines.iter().map(|line| self.bytes(*line..line + 1)).collect::<Vec<_>>().concat().into(),
+        }
+    }
+}
+
+/// The day of a line's time, in UTC, from 1970.
+pub fn day(line: &[u8]) -> Option<i64> {
+    const NANOSECONDS: i64 = 86_400_000_000_000;
+    let time = str::from_utf8(line.trim_ascii_end().rsplit(|byte| *byte == b' ').next()?).ok()?;
+    Some(time.parse::<i64>().ok()?.div_euclid(NANOSECONDS))
 }
 
 fn push(out: &mut Vec<u8>, layout: &PointLayout, message: &Message, row: usize) -> Result<(), String> {

@@ -110,20 +110,19 @@ impl PointQueue {
         while state.waiting.is_empty() && !state.is_over {
             state = self.changed.wait(state).expect("no holder panics");
         }
-        let (mut taken, mut bytes) = (Vec::new(), 0);
-        while !state.is_over && bytes < most_bytes {
-            let Some(message) = state.waiting.pop_front() else { break };
-            bytes += message.byte_len();
-            taken.push(message);
-        }
+        let taken = if state.is_over { Vec::new() } else { pop(&mut state.waiting, most_bytes) };
         state.sending = taken.first().map(|message| message.epoch);
         taken
     }
 
-    /// For the sender: a copy of the first row that waits behind those that it took last.
-    pub fn next_row(&self) -> Option<Message> {
-        let state = self.lock();
-        state.waiting.front().map(|message| message.take_rows(&[0]))
+    /// For the sender: whether messages wait behind those that it took.
+    pub fn has_more(&self) -> bool {
+        !self.lock().waiting.is_empty()
+    }
+
+    /// For the sender: takes messages that wait behind those that it took, so many bytes of them, and one at least.
+    pub fn take_more(&self, most_bytes: usize) -> Vec<Message> {
+        pop(&mut self.lock().waiting, most_bytes)
     }
 
     /// For the sender: each row of the messages that it took last is taken, or among the refused.
@@ -154,6 +153,17 @@ impl PointQueue {
     }
 }
 
+/// Takes messages off the front until they are so many bytes.
+fn pop(waiting: &mut VecDeque<Message>, most_bytes: usize) -> Vec<Message> {
+    let (mut taken, mut bytes) = (Vec::new(), 0);
+    while bytes < most_bytes {
+        let Some(message) = waiting.pop_front() else { break };
+        bytes += message.byte_len();
+        taken.push(message);
+    }
+    taken
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -180,7 +190,7 @@ mod tests {
         assert!(queue.settle(late).is_err());
         let taken = queue.take(200);
         assert_eq!(taken.iter().map(|message| message.epoch).collect::<Vec<_>>(), [4, 5]);
-        assert_eq!(queue.next_row().map(|next| (next.epoch, next.rows())), Some((6, 1)));
+        assert!(queue.has_more());
         let refused = RefusedLine { line: Vec::new(), excess: None, reason: String::new() };
         queue.done(&taken, vec![refused.clone()]);
         assert_eq!((queue.refused(), queue.waits_from()), (vec![refused], Some(6)));

@@ -11,7 +11,6 @@ use hyper::body::Bytes;
 use super::answer::WriteAnswer;
 use super::client::{HttpClient, NoAnswer};
 use super::point_layout::PointLayout;
-use super::point_lines::PointLines;
 use super::queue::PointQueue;
 use crate::data::Schema;
 use crate::format::{Encoder, Encoding, Infinity};
@@ -41,8 +40,8 @@ pub struct PointSender {
     told: Option<Instant>,
     /// How often there was no answer, or one that asks to come later.
     pub(super) outages: u64,
-    /// The line that the server took last; empty before the first one.
-    pub(super) taken: Vec<u8>,
+    /// The last line of the requests before, and when it was taken.
+    pub(super) taken: Option<(Vec<u8>, Instant)>,
 }
 
 /// What became of points.
@@ -74,7 +73,7 @@ impl PointSender {
     ) -> Result<PointSender, Error> {
         let encoder = Encoder::new(Arc::new(schema.clone()), Encoding::JsonLines).with_infinity(Infinity::Text);
         let (deadline, backoff) = (opening.deadline.clone(), Backoff::default());
-        let (told, outages, taken) = (None, 0, Vec::new());
+        let (told, outages, taken) = (None, 0, None);
         let mut sender =
             PointSender { shown, client, layout, compresses, encoder, queue, deadline, backoff, told, outages, taken };
         let (since, deadline) = (Instant::now(), &opening.deadline);
@@ -92,12 +91,6 @@ impl PointSender {
         self.post(&body, self.compresses, points, failures, || queue.is_over() || deadline.has_passed())
     }
 
-    /// The line of the next row that waits, if it can be one.
-    pub(super) fn next_line(&self) -> Option<Vec<u8>> {
-        let (lines, _) = PointLines::encode(&[self.queue.next_row()?], &self.layout);
-        (lines.len() == 1).then(|| lines.bytes(0..1).to_vec())
-    }
-
     /// Waits before the next trial.
     pub(super) fn pause(&mut self, wait: Duration) -> Result<(), Error> {
         let (queue, deadline) = (self.queue.clone(), self.deadline.clone());
@@ -105,7 +98,9 @@ impl PointSender {
         if pause(wait, || queue.is_over() || deadline.has_passed()) {
             return Ok(());
         }
-        Err(self.failed("the server fails at rows, and the run ends".into()))
+        let reason =
+            "the server fails at rows, and the run ends: they are not acknowledged, and come again in the next run";
+        Err(self.failed(reason.into()))
     }
 
     /// Tells that rows become dead letters for which the server fails.

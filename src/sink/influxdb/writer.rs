@@ -328,6 +328,116 @@ mod tests {
         assert!(taken.lock().unwrap().iter().copied().eq(0..100));
     }
 
+    /// Rows of one series with these times and values.
+    fn points(points: &[(f64, f64)]) -> Message {
+        let (times, values): (Vec<f64>, Vec<f64>) = points.iter().copied().unzip();
+        let flat = ndarray::Array2::from_shape_vec((2, points.len()), [times, values].concat()).unwrap();
+        let mut station = TextColumn::default();
+        points.iter().for_each(|_| station.push(Some("hill")));
+        Message::new(0, (0..points.len() as u64).collect(), flat, vec![station])
+    }
+
+    /// Two rows fail at first; then one is refused, the server fails at its neighbour once, and it takes the other row.
+    #[test]
+    fn a_row_is_a_dead_letter_once() {
+        let (mut alone, mut ill) = ([0, 0], false);
+        let server = PlayedServer::start(move |request| {
+            let failed = || answer("500 Internal Server Error", "ill");
+            let has = [11, 22].map(|n| numbers(&request.body).contains(&n));
+            if request.body.lines().count() == 1 && (has[0] || has[1]) {
+                let of = usize::from(has[1]);
+                alone[of] += 1;
+                return match (alone[of], of) {
+                    (1, _) => failed(),
+                    (_, 0) => answer("400 Bad Request", "no"),
+                    _ => TAKEN.into(),
+                };
+            }
+            if has[0] || has[1] || (alone[0] == 2 && !std::mem::replace(&mut ill, true)) {
+                return failed();
+            }
+            TAKEN.into()
+        });
+        let url = format!("http://127.0.0.1:{}/write?db=w", server.port);
+        let mut sink = open(&url, "").0.unwrap();
+        let deadline = Instant::now() + Duration::from_secs(6);
+        sink.write(message(0, 0..40)).unwrap();
+        while sink.waits_from().is_some() && Instant::now() < deadline {
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        assert_eq!(dead(&mut sink), [11]);
+    }
+
+    /// A row at which the server fails is taken in the end: the one that replaces it is sent behind it again.
+    #[test]
+    fn the_last_value_of_a_point_stays_the_last() {
+        let points_of = Arc::new(Mutex::new(BTreeMap::new()));
+        let (noted, mut has_failed) = (points_of.clone(), false);
+        let server = PlayedServer::start(move |request| {
+            if request.body.contains(" x=1.0 ") && !has_failed {
+                has_failed = request.body.lines().count() == 1;
+                return answer("500 Internal Server Error", "ill");
+            }
+            let points = request.body.lines().filter_map(|line| line.rsplit_once(' '));
+            noted.lock().unwrap().extend(points.map(|(point, time)| (time.to_owned(), point.to_owned())));
+            TAKEN.into()
+        });
+        let url = format!("http://127.0.0.1:{}/write?db=w", server.port);
+        let mut sink = open(&url, "").0.unwrap();
+        let others = (0..20).map(|n| (f64::from(n), f64::from(100 + n)));
+        let rows: Vec<(f64, f64)> = others.chain([(1000.0, 1.0), (1000.0, 2.0), (2000.0, 3.0)]).collect();
+        sink.write(points(&rows)).unwrap();
+        sink.sync().unwrap();
+        let points = points_of.lock().unwrap();
+        assert_eq!((points["1000000000000"].as_str(), points.len()), ("w,station=hill x=2.0", 22));
+        assert_eq!(dead(&mut sink), [] as [u64; 0]);
+    }
+
+    /// More rows in front at which the server fails than it is tried with; and neighbours that it refuses by now.
+    #[test]
+    fn a_search_ends_where_the_first_rows_are_all_bad() {
+        let taken = Arc::new(Mutex::new(BTreeSet::new()));
+        let noted = taken.clone();
+        let server = PlayedServer::start(move |request| {
+            let numbers = numbers(&request.body);
+            match numbers[..] {
+                // As a server does that no longer takes what is that old.
+                [12..15] if noted.lock().unwrap().contains(&numbers[0]) => answer("400 Bad Request", "old"),
+                _ if numbers.iter().any(|n| *n < 12) => answer("500 Internal Server Error", "index out of range"),
+                _ => {
+                    noted.lock().unwrap().extend(numbers);
+                    TAKEN.into()
+                }
+            }
+        });
+        let url = format!("http://127.0.0.1:{}/write?db=w", server.port);
+        let (sink, deadline) = open(&url, "");
+        let mut sink = sink.unwrap();
+        deadline.set(Instant::now() + Duration::from_secs(20));
+        sink.write(message(0, 0..100)).unwrap();
+        sink.sync().unwrap();
+        assert!(dead(&mut sink).into_iter().eq(0..12));
+        assert!(taken.lock().unwrap().iter().copied().eq(12..100));
+    }
+
+    /// A server that fails at all rows of a day for a while, as where the file of that day is lost: no row is at fault.
+    #[test]
+    fn a_range_of_time_that_is_ill_costs_no_row() {
+        const DAY: u64 = 86_400;
+        let began = Instant::now();
+        let server = PlayedServer::start(move |request| {
+            match began.elapsed() < Duration::from_secs(4) && numbers(&request.body).iter().any(|n| *n < DAY) {
+                true => answer("500 Internal Server Error", "shard is gone"),
+                false => TAKEN.into(),
+            }
+        });
+        let url = format!("http://127.0.0.1:{}/write?db=w", server.port);
+        let mut sink = open(&url, "").0.unwrap();
+        sink.write(message(0, DAY - 10..DAY + 10)).unwrap();
+        sink.sync().unwrap();
+        assert_eq!(dead(&mut sink), [] as [u64; 0]);
+    }
+
     #[test]
     fn what_lasts_ends_the_run() {
         let server = PlayedServer::start(|_| answer("401 Unauthorized", "{\"error\":\"authorization failed\"}"));
