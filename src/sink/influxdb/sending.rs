@@ -89,7 +89,7 @@ enum LineState {
 }
 
 /// What became of lines.
-enum Answered {
+enum LinesAnswer {
     Taken,
     Refused,
     /// Some are refused: those that are good are taken now, or again.
@@ -153,27 +153,27 @@ impl<'a> Sending<'a> {
                 continue;
             }
             match self.answered(&part, FAILURES)? {
-                Answered::Taken | Answered::Refused => {}
-                Answered::InPart => unsent.extend(halves(&part)),
-                Answered::Failed(_) => return Ok(false),
+                LinesAnswer::Taken | LinesAnswer::Refused => {}
+                LinesAnswer::InPart => unsent.extend(halves(&part)),
+                LinesAnswer::Failed(_) => return Ok(false),
             }
         }
         Ok(true)
     }
 
     /// Sends lines until there is an answer about them, or so many answers of 500.
-    fn answered(&mut self, part: &[usize], failures: usize) -> Result<Answered, Error> {
+    fn answered(&mut self, part: &[usize], failures: usize) -> Result<LinesAnswer, Error> {
         Ok(match self.sender.send(&self.lines.chosen(part), part.len(), failures)? {
             Sent::Taken => {
                 part.iter().for_each(|line| self.states[*line] = LineState::Taken);
-                Answered::Taken
+                LinesAnswer::Taken
             }
             Sent::Refused { reason, all } if all || part.len() == 1 => {
                 part.iter().for_each(|line| self.refuse(*line, format!("the server refuses it: {reason}")));
-                Answered::Refused
+                LinesAnswer::Refused
             }
-            Sent::Refused { .. } => Answered::InPart,
-            Sent::Failed { reason } => Answered::Failed(reason),
+            Sent::Refused { .. } => LinesAnswer::InPart,
+            Sent::Failed { reason } => LinesAnswer::Failed(reason),
         })
     }
 
@@ -198,7 +198,7 @@ impl<'a> Sending<'a> {
         let alone = alive.last().copied().into_iter().chain(apart.map(|place| alive[place]));
         for probe in std::iter::once(half).chain(alone.map(|line| vec![line])) {
             let is_dead = probe.iter().any(|line| self.states[*line] == LineState::Dead);
-            if !is_dead && matches!(self.answered(&probe, 1)?, Answered::Taken) {
+            if !is_dead && matches!(self.answered(&probe, 1)?, LinesAnswer::Taken) {
                 return Ok(true);
             }
         }
@@ -218,12 +218,12 @@ impl<'a> Sending<'a> {
         let (mut untried, mut suspects) = (vec![self.alive()], Vec::new());
         while let Some(part) = untried.pop() {
             match self.answered(&part, 1)? {
-                Answered::Taken | Answered::Refused => {}
-                Answered::Failed(reason) => match part[..] {
+                LinesAnswer::Taken | LinesAnswer::Refused => {}
+                LinesAnswer::Failed(reason) => match part[..] {
                     [line] => suspects.push(Suspect { line, reason }),
                     _ => untried.extend(halves(&part)),
                 },
-                Answered::InPart => untried.extend(halves(&part)),
+                LinesAnswer::InPart => untried.extend(halves(&part)),
             }
         }
         Ok(suspects)
@@ -244,7 +244,7 @@ impl<'a> Sending<'a> {
                 if self.is_witnessed(suspect.line)? != Some(true) {
                     return Ok(false);
                 }
-                if matches!(answered, Answered::Failed(_)) && self.states[suspect.line] == LineState::Open {
+                if matches!(answered, LinesAnswer::Failed(_)) && self.states[suspect.line] == LineState::Open {
                     failing.push(suspect);
                 }
             }
@@ -272,10 +272,10 @@ impl<'a> Sending<'a> {
     fn is_witnessed(&mut self, suspect: usize) -> Result<Option<bool>, Error> {
         while let Some(witness) = self.witness(suspect) {
             match self.answered(&[witness], 1)? {
-                Answered::Taken => return Ok(Some(true)),
-                Answered::Failed(_) => return Ok(Some(false)),
+                LinesAnswer::Taken => return Ok(Some(true)),
+                LinesAnswer::Failed(_) => return Ok(Some(false)),
                 // It is no sign of an ill server; the next one may tell.
-                Answered::Refused | Answered::InPart => {}
+                LinesAnswer::Refused | LinesAnswer::InPart => {}
             }
         }
         let of_day = |line: &[u8]| day(line) == day(self.lines.bytes(suspect..suspect + 1));
