@@ -293,7 +293,8 @@ mod tests {
     #[test]
     fn passes_of_several_operators_round_each() {
         let (a, b) = ([1.0, N, -3.0], [2.0, 0.0, -2.0]);
-        let operators: [(&str, fn(f64, f64) -> f64); 4] =
+        type Operator = (&'static str, fn(f64, f64) -> f64);
+        let operators: [Operator; 4] =
             [("+", |a, b| a + b), ("-", |a, b| a - b), ("*", |a, b| a * b), ("/", |a, b| a / b)];
         for (one, f) in operators {
             for (two, g) in operators {
