@@ -57,6 +57,23 @@ fn a_sweep_measures_every_case_once_and_goes_on_where_it_was() {
     assert!(second.starts_with(&cut) && second.lines().count() == 1 + 4);
 }
 
+/// Regression: generated rows went to where the tables of the file go.
+#[test]
+fn what_is_measured_leaves_the_results_of_others_as_they_are() {
+    let _shared = MACHINE.read().unwrap_or_else(PoisonError::into_inner);
+    let directory = tempfile::tempdir().unwrap();
+    let at = |name: &str| directory.path().join(name);
+    let text = "name = \"t\"\nschema = \"davis\"\nsource.url = \"-\"\nsink.url = \"out.csv\"\ndead_letter.url = \"dead.ndjson\"\n\
+                [[table]]\nname = \"t\"\nkey = [\"usUnits\"]\ncolumns = [\"outTemp\"]\nsink = { url = \"t.csv\" }\n";
+    fs::write(at("t.toml"), text).unwrap();
+    fs::write(at("t.csv"), "do,not,touch\n").unwrap();
+    let swept =
+        ["bench", "sweep", "t.toml", "--rows", "200", "-w", "1", "--bucket-sizes", "50", "--repeats", "1", "-o", "o"];
+    rowmill().args(swept).current_dir(directory.path()).assert().success();
+    assert_eq!(fs::read_to_string(at("t.csv")).unwrap(), "do,not,touch\n");
+    assert!(!at("out.csv").exists() && !at("dead.ndjson").exists());
+}
+
 #[test]
 #[ignore = "needs seconds"]
 fn a_sweep_runs_over_mqtt_and_beside_peers_and_parts_alone() {

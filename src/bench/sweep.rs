@@ -18,6 +18,7 @@ use super::feed::Feed;
 use super::peer::{Comparison, PEERS, PeerCommand};
 use super::program::program;
 use super::{lines, page};
+use crate::config::Override;
 use crate::measure::WrittenReport;
 use crate::mqtt;
 use crate::proc;
@@ -27,6 +28,8 @@ use crate::proc;
 pub struct Sweep {
     /// The dataflow file.
     pub dataflow: PathBuf,
+    /// What is put over its values.
+    pub overrides: Vec<Override>,
     /// The cases that are measured.
     pub cases: Vec<Case>,
     /// Peers that are measured on the same rows, at the same bucket sizes.
@@ -153,6 +156,7 @@ impl Sweep {
         let mut command = program()?;
         command.arg("run").arg(&self.dataflow).args(["--source", &source]).arg("--report").arg(report);
         command.args(["--sink", "null", "--dead-letter", "null", "--quiet"]);
+        command.args(self.overrides.iter().flat_map(|set| ["--set".to_owned(), format!("{}={}", set.key, set.value)]));
         command.args(["--bucket-size", &case.bucket_size.to_string(), "--placement", &case.placement.to_string()]);
         command.args(["-n", &case.processes.to_string(), "-w", &case.workers.to_string()]);
         let mut child = command

@@ -215,13 +215,14 @@ pub fn run(arguments: &BenchArguments, registry: &Registry) -> Result<ExitCode, 
 
 fn sweep(arguments: &SweepArguments, registry: &Registry) -> Result<ExitCode, Failure> {
     // What is wrong with the file is said before anything runs.
-    check_file(&arguments.file, registry)?;
+    let overrides = checked(&arguments.file, registry)?.tables_to_null("bench sweep");
     let directory = arguments.output.clone().unwrap_or_else(directory);
     let _claimed = claim::claim([("-o", Some(&*directory))])?;
     let SweepArguments { over, placement, processes, workers, bucket_sizes, .. } = arguments;
     let baselines = if arguments.baselines { baselines(&arguments.file)? } else { Vec::new() };
     let sweep = Sweep {
         dataflow: arguments.file.clone(),
+        overrides,
         cases: Case::all(over, placement, processes, workers, bucket_sizes),
         peers: baselines.into_iter().chain(arguments.peer.iter().cloned()).collect(),
         peer_time: arguments.peer_time,
@@ -239,11 +240,12 @@ fn sweep(arguments: &SweepArguments, registry: &Registry) -> Result<ExitCode, Fa
 fn scale(arguments: &ScaleArguments, registry: &Registry) -> Result<ExitCode, Failure> {
     /// A repeat ends with its rows.
     const TIMEOUT: Duration = Duration::from_secs(3600);
-    check_file(&arguments.file, registry)?;
+    let overrides = checked(&arguments.file, registry)?.tables_to_null("bench scale");
     let directory = arguments.output.clone().unwrap_or_else(directory);
     let _claimed = claim::claim([("-o", Some(&*directory))])?;
     let sweep = Sweep {
         dataflow: arguments.file.clone(),
+        overrides,
         cases: scale_cases(arguments.bucket_size),
         peers: baselines(&arguments.file)?,
         peer_time: arguments.peer_time,
@@ -260,16 +262,18 @@ fn scale(arguments: &ScaleArguments, registry: &Registry) -> Result<ExitCode, Fa
     Ok(ExitCode::SUCCESS)
 }
 
-/// Refuses a file that is not valid, and one whose rows would not all come from the file or topic that is measured.
-fn check_file(file: &std::path::Path, registry: &Registry) -> Result<(), Failure> {
-    if Dataflow::read(file, &[], registry)?.has_several_sources() {
+/// The dataflow of a file. Refuses one that is not valid, and one whose rows would not all come from the file or topic that
+/// is measured.
+fn checked(file: &std::path::Path, registry: &Registry) -> Result<Dataflow, Failure> {
+    let dataflow = Dataflow::read(file, &[], registry)?;
+    if dataflow.has_several_sources() {
         return Err(Failure::Wrong(format!(
             "error: {}: rows of one file or topic are measured, and it has several sources: give a file with one [source] \
              (bench latency, bench planner and plan measure several)",
             file.display()
         )));
     }
-    Ok(())
+    Ok(dataflow)
 }
 
 /// The parts of a dataflow as peers: this program, once more.
@@ -286,7 +290,7 @@ fn baselines(file: &std::path::Path) -> Result<Vec<PeerCommand>, Failure> {
 
 fn alone(arguments: &AloneArguments, registry: &Registry) -> Result<ExitCode, Failure> {
     let AloneArguments { part, file, input, bucket_size, rows, seconds } = arguments;
-    check_file(file, registry)?;
+    checked(file, registry)?;
     let flow = TrialDataflow { file: Some(file.clone()), overrides: Vec::new(), registry: registry.clone() };
     let told = part.run(&flow, input, *bucket_size, *rows, *seconds)?;
     super::print(&serde_json::to_string(&told).map_err(|error| Failure::Failed(error.to_string()))?);

@@ -11,6 +11,7 @@ use crate::config::diagnostic::Diagnostic;
 use crate::config::document::Document;
 use crate::config::error::{SpannedError, Wrong};
 use crate::config::model_file::ModelFile;
+use crate::config::overrides::Override;
 use crate::config::params_files::{ParamsFiles, ParsedParams};
 use crate::config::parse::sections::{Placement, SchemaChoice};
 use crate::config::parsed_settings::ParsedSettings;
@@ -117,6 +118,17 @@ impl Dataflow {
             sink.connect_timeout = Some(timeout);
         }
         self.tables.iter_mut().for_each(|table| table.set_connect_timeout(timeout));
+    }
+
+    /// What sends the lines of its tables to null: a run that measures leaves nothing where the results of others are.
+    pub fn tables_to_null(&self, shown: &str) -> Vec<Override> {
+        let to_null = |number: usize| Override {
+            shown: shown.into(),
+            key: format!("table.{number}.sink"),
+            value: "{ url = \"null\" }".into(),
+        };
+        let with_sink = self.tables.iter().enumerate().filter(|(_, table)| table.sink.is_some());
+        with_sink.map(|(number, _)| to_null(number)).collect()
     }
 
     /// The column that says when a row was measured, where a table or a step names none.

@@ -35,6 +35,14 @@ impl CommentLines {
     }
 }
 
+impl CommentLines {
+    /// Whether a comment has as many cells as rows, so that it may be one.
+    pub fn is_wide(&self, comment: &[u8]) -> bool {
+        self.wide.is_some_and(|(separator, wide)| wide > 1 && is_row(comment, separator, wide))
+            && !is_annotation(comment)
+    }
+}
+
 /// Whether a line says what the columns of InfluxDB's CSV are.
 fn is_annotation(line: &[u8]) -> bool {
     let rest = |word: &str| line.strip_prefix(word.as_bytes());
@@ -69,7 +77,9 @@ mod tests {
         ] {
             assert_eq!(found.contain(line.as_bytes()), comment, "{line}");
         }
+        assert!(found.is_wide(b"# 5,6\n") && !found.is_wide(b"# battery\n") && !found.is_wide(b"#default,20\n"));
         let said = CommentLines::said(b'%');
+        assert!(!said.is_wide(b"%1,20"));
         assert!(said.contain(b"%1,20") && !said.contain(b"#1"));
     }
 }

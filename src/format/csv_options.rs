@@ -24,8 +24,8 @@ pub struct CsvOptions {
     pub skip: Option<u32>,
     /// Lines behind the header that are not read; a line of units is found if not given.
     pub skip_after_header: Option<u32>,
-    /// Lines that begin with this character are not read; if not given, those with `#` above the header, and behind it those
-    /// that have a space behind the `#`, or not as many cells as rows.
+    /// Lines that begin with this character are not read; if not given, those with `#` above the header, and, where there are
+    /// such, those behind it that have a space behind the `#`, or not as many cells as rows.
     #[serde(deserialize_with = "comment")]
     #[schemars(with = "Option<String>")]
     pub comment: Option<u8>,

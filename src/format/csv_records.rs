@@ -159,7 +159,12 @@ impl<R: BufRead> FileRecords<R> {
             self.passed_over -= 1;
             return true;
         }
-        self.comments.is_some_and(|comments| comments.contain(self.record()))
+        let Some(comments) = self.comments.filter(|comments| comments.contain(self.record())) else { return false };
+        if !self.had_wide_comment && comments.is_wide(self.record()) {
+            self.had_wide_comment = true;
+            self.tell(UnreadLines::WideComment(String::from_utf8_lossy(self.record()).trim_end().to_owned()));
+        }
+        true
     }
 
     /// Whether the record, the first one behind the header, holds units.
@@ -239,6 +244,9 @@ mod tests {
         let (rows, told) = of(&format!("{logger}{logger}TOA5,1,2\n")).unwrap();
         assert_eq!(rows, ["12:00,7,8", "12:00,7,8", "TOA5,1,2"].map(|cells| format!("time,temp,hum | {cells}")));
         assert!(told.contains("above a header that comes again"), "{told}");
+        let (rows, told) = of("# x\ntime,temp,hum\n12:00,7,8\n# 12:05,7,8\n# battery\n# 12:10,7,8\n").unwrap();
+        assert_eq!(rows, ["time,temp,hum | 12:00,7,8"]);
+        assert!(told.contains("# 12:05,7,8") && !told.contains("12:10"), "{told}");
         let (rows, _) = of("off,x,y\n12:00,7,8\n12:05,x,9\noff,7,7\n").unwrap();
         assert_eq!(rows[0], " | off,x,y");
         let again =

@@ -33,14 +33,22 @@ pub fn is_above(header: &str, row: &str, separator: u8, schema: &Schema, framing
     let begins = |name: &str| name.trim().starts_with(|first: char| first.is_alphabetic() || first == '#');
     let is_name = |(place, (name, cell)): (usize, (&Cow<'_, str>, Cow<'_, str>))| {
         let is_number = schema.columns().get(place).is_some_and(|column| column.kind == Kind::Number);
-        let is_value = is_number
-            && (framing.decoding.number(name, DecimalMark::Either).is_some()
-                || STATES.contains(&name.trim().to_lowercase().as_str()));
+        let is_value = is_number && (framing.decoding.number(name, DecimalMark::Either).is_some() || is_state(name));
         // A station that the next row names, too, is none.
         begins(name) && !is_value && name.trim() != cell.trim() && !names[..place].contains(name)
     };
     let cells = csv::cells_by(row, separator);
     names.iter().zip(cells).enumerate().all(is_name)
+}
+
+/// Whether a line is a row of a station without a number for some column: then the next line of words is one, too.
+pub fn is_row_of_states(line: &str, separator: u8, schema: &Schema) -> bool {
+    let is_number = |place: usize| schema.columns().get(place).is_some_and(|column| column.kind == Kind::Number);
+    csv::cells_by(line, separator).enumerate().any(|(place, cell)| is_number(place) && is_state(&cell))
+}
+
+fn is_state(cell: &str) -> bool {
+    STATES.contains(&cell.trim().to_lowercase().as_str())
 }
 
 /// Whether another line shows that this one is a row: some text of it stands in the same column there, and not all do, as

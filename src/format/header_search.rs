@@ -236,7 +236,10 @@ impl<'t> Search<'_, 't> {
         width(header, separator) == width(row, separator)
             && csv::cells_by(header, separator).count() == width(row, separator)
             && foreign_header::is_above(header, row, separator, schema, self.framing)
-            && !above.any(|(_, above)| foreign_header::is_row_beside(header, above, separator))
+            && !above.any(|(_, above)| {
+                foreign_header::is_row_beside(header, above, separator)
+                    || foreign_header::is_row_of_states(above, separator, schema)
+            })
     }
 
     /// Whether this line shows that what seemed to be a foreign header is a row.
@@ -523,6 +526,7 @@ mod tests {
                 ("N/A,off\n20.5,50\n", 0, None, ',', false),
                 ("offline,x\n20.5,50\n", 0, None, ',', false),
                 ("out,down\n20.5,50\nout,51\n", 0, None, ',', false),
+                ("offline,x\nout,down\n20.5,50\n", 0, None, ',', false),
                 ("t,h\n20.5,50\nt,h\n20.6,51\n", 0, Foreign, ',', false),
                 ("#1,20\n#2,21\n", 0, None, ',', true),
                 ("#,temp\n#1,20\n", 0, Whole, ',', false),

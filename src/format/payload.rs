@@ -208,6 +208,8 @@ fn csv_records(text: &str, framing: &Framing, mut f: impl FnMut(Row<'_>), tell: 
     if header.is_some() {
         records.pass_over(framing.csv.skip_after_header.unwrap_or(0) as usize);
     }
+    let wide_comment = start.comments.and_then(|comments| wide_comment(&text[records.next..], comments));
+    wide_comment.into_iter().for_each(|line| tell(UnreadLines::WideComment(line.to_owned())));
     let mut records = records.peekable();
     if let Some(header) = header {
         let is_header = || framing.csv.header.is_some() || column_names::are_names(header, separator, framing);
@@ -253,6 +255,16 @@ fn csv_records(text: &str, framing: &Framing, mut f: impl FnMut(Row<'_>), tell: 
     if let Some(names) = names.filter(|names| is_empty && !column_names::are_in_order(names, separator, framing)) {
         tell(UnreadLines::Alone(names.into_owned()));
     }
+}
+
+/// The first comment that has as many cells as rows.
+fn wide_comment(text: &str, comments: CommentLines) -> Option<&str> {
+    // The fast path: none at all.
+    if !text.starts_with('#') && memchr::memmem::find(text.as_bytes(), b"\n#").is_none() {
+        return None;
+    }
+    let is_wide = |line: &&str| comments.contain(line.as_bytes()) && comments.is_wide(line.as_bytes());
+    lines(text).find(is_wide).map(str::trim_end)
 }
 
 /// Leaves out the lines of units below a header.

@@ -43,6 +43,8 @@ pub struct FileRecords<R> {
     /// The lines above the first header, and whether such ones came again.
     pub(super) preamble: RepeatedPreamble,
     pub(super) had_preamble_again: bool,
+    /// Whether a comment as wide as rows was told.
+    pub(super) had_wide_comment: bool,
     /// The number of the header line.
     pub(super) header_line: u64,
     /// What has yet to be told; `None` once it is told at once.
@@ -137,6 +139,7 @@ impl<R: BufRead> FileRecords<R> {
             was_repeated: false,
             preamble: RepeatedPreamble::default(),
             had_preamble_again: false,
+            had_wide_comment: false,
             header_line: Header::next_line(),
             untold: Some(Vec::new()),
             max_line: framing.max_payload,

@@ -35,6 +35,12 @@ pub enum UnreadLines {
         "a line above a header that comes again is no row, like those above the first one: {0}; further ones are not told"
     )]
     PreambleAgain(String),
+    /// A comment with as many cells as rows.
+    #[error(
+        "a line that begins with # has as many cells as rows, and is taken for a comment: {0}; say csv = {{ comment = \"#\" }} in \
+         [source] if so, or another mark, such as \"%\", if it is a row; further ones are not told"
+    )]
+    WideComment(String),
     /// A header without rows.
     #[error(
         "a header without rows names columns as [schema] does not order them: {0}; rows that come without a header are read in \

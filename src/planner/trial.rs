@@ -34,14 +34,6 @@ impl TrialDataflow {
             None => Dataflow::weather(&overrides, &self.registry)?,
         })
     }
-
-    /// How many sources it has.
-    ///
-    /// # Errors
-    /// As [`TrialDataflow::read`].
-    pub fn sources(&self) -> Result<usize, runtime::Error> {
-        Ok(self.read([])?.sources.len())
-    }
 }
 
 /// Cores that this process may use.
@@ -89,12 +81,15 @@ impl Trial {
     /// # Errors
     /// As [`runtime::run`].
     pub fn run(&self, flow: &TrialDataflow) -> Result<Report, runtime::Error> {
-        let dataflow = flow.read(self.sources(flow.sources()?).into_iter().chain([
+        let as_written = flow.read([])?;
+        let others = [
             // In place of all sinks.
             Override { shown: "the trial".into(), key: "sink".into(), value: "{ url = \"null\" }".into() },
-            Override::text("the trial", "dead_letter.url", "null"),
+            Override { shown: "the trial".into(), key: "dead_letter".into(), value: "{ url = \"null\" }".into() },
             Override::number("the trial", "buffer.bucket_size", self.bucket_size as u64),
-        ]))?;
+        ];
+        let sources = self.sources(as_written.sources.len()).into_iter();
+        let dataflow = flow.read(sources.chain(as_written.tables_to_null("the trial")).chain(others))?;
         let stop = Stop::default();
         let (end, duration) = (stop.clone(), self.duration);
         let end_in_time = move || {
@@ -152,4 +147,26 @@ pub fn measure(
     let waits = (0..5).map(|_| Ok(wait(run(load, 1.0)?))).collect::<Result<Vec<f64>, runtime::Error>>()?;
     let behaviour = behaviour.calibrated(&demand(&load, bucket_size, Duration::MAX), median(waits));
     Ok((behaviour, (fast.rows_per_second - slow.rows_per_second) / busy.rows_per_second))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Regression: generated rows went to where the tables of the file go.
+    #[test]
+    fn a_trial_leaves_nothing_where_results_go() {
+        let directory = tempfile::tempdir().unwrap();
+        let at = |name: &str| directory.path().join(name);
+        let text = "schema = \"davis\"\nsource.url = \"-\"\nsink.url = \"out.csv\"\ndead_letter.url = \"dead.ndjson\"\n\
+                    [[table]]\nname = \"t\"\nkey = [\"usUnits\"]\ncolumns = [\"outTemp\"]\nsink = { url = \"t.csv\" }\n";
+        std::fs::write(at("t.toml"), text).unwrap();
+        let registry = Registry::builtin();
+        let flow = TrialDataflow { file: Some(at("t.toml")), overrides: Vec::new(), registry };
+        let load = Load { rate: 1000.0, arrivals: Arrivals::Uniform, burst: 10 };
+        let trial = Trial { workers: 1, bucket_size: 10, load, duration: Duration::from_millis(200) };
+        assert!(trial.run(&flow).unwrap().rows_in > 0);
+        let left = std::fs::read_dir(directory.path()).unwrap().count();
+        assert_eq!(left, 1, "the dataflow file alone");
+    }
 }

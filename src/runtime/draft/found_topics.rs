@@ -100,6 +100,9 @@ impl FoundTopics {
                 found
                     .remarks
                     .push(format!("{others} of {} publishes of {filter} are on other topics", publishes.len()));
+            } else {
+                let read = "on which all publishes came; those that come on other topics are not read";
+                found.remarks.push(format!("topics of {filter} are narrowed to {narrowed}, {read}"));
             }
             found.filter = Some(filter.replacen(own, &narrowed, 1));
         }
@@ -163,6 +166,10 @@ mod tests {
         assert_eq!(found("w/+/loop", &both), (None, some("w/{station}/loop")));
         assert_eq!(found("w/#", &both), (some("w/+/loop"), some("w/{station}/loop")));
         assert_eq!(found("$share/g/w/#", &both), (some("$share/g/w/+/loop"), some("w/{station}/loop")));
+        let publishes = both.map(|(topic, kind)| KnownPublish { topic, kind });
+        let remarks = FoundTopics::of("w/#", &publishes).remarks;
+        assert!(remarks.len() == 1 && remarks[0].starts_with("topics of w/# are narrowed to w/+/loop,"), "{remarks:?}");
+        assert_eq!(FoundTopics::of("w/+/loop", &publishes).remarks.len(), 0);
         assert_eq!(found("w/north/loop", &both[..1]), (None, None));
         // One station so far.
         assert_eq!(found("w/+/loop", &both[..1]), (None, some("w/{station}/loop")));

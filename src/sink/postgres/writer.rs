@@ -55,6 +55,8 @@ pub struct TableWriter {
     prepared: Option<usize>,
     /// The rows among them that were refused, by epoch and number.
     left_out: HashSet<(u64, u64)>,
+    /// Whether it was told that the table drops rows by itself.
+    told_dropped: bool,
     /// How often the database has failed at rows among them, by epoch and number.
     failures: HashMap<(u64, u64), u32>,
     /// What was refused since it was last taken.
@@ -140,6 +142,7 @@ impl TableWriter {
             rows: 0,
             prepared: None,
             left_out: HashSet::new(),
+            told_dropped: false,
             failures: HashMap::new(),
             refused: Vec::new(),
             transactions: stored.transactions,
@@ -239,10 +242,19 @@ impl TableWriter {
                 continue;
             }
             connection.client.batch_execute(std::mem::replace(&mut begin, "RELEASE rows; SAVEPOINT rows"))?;
-            let copied = copy(connection, rows, range.clone(), std::mem::replace(&mut used, true));
-            let Err(error) = copied else {
-                taken += range.len();
-                continue;
+            let error = match copy(connection, rows, range.clone(), std::mem::replace(&mut used, true)) {
+                Err(error) => error,
+                Ok(there) => {
+                    taken += range.len();
+                    if there < range.len() as u64 && !std::mem::replace(&mut self.told_dropped, true) {
+                        let (shown, table) = (&self.database.shown, &self.settings.table);
+                        tracing::warn!(
+                            "{shown}: a trigger or a rule of the table {table} drops rows that it is given: they count as rows out; \
+                             further ones are not told"
+                        );
+                    }
+                    continue;
+                }
             };
             let failure = DatabaseFailure::of(&error);
             if !matches!(failure, DatabaseFailure::Row | DatabaseFailure::Internal) {
@@ -355,13 +367,15 @@ fn parts(range: Range<usize>, line: Option<usize>) -> Vec<Range<usize>> {
     }
 }
 
-/// Copies rows to the table, through the temporary one if there is one, which is emptied first if it was `used`.
+/// Copies rows to the table, through the temporary one if there is one, which is emptied first if it was `used`; how many
+/// of them are there.
 fn copy(
     OpenTable { client, target, copy, .. }: &mut OpenTable,
     rows: &CopyRows,
     range: Range<usize>,
     used: bool,
-) -> Result<(), postgres::Error> {
+) -> Result<u64, postgres::Error> {
+    let count = range.len() as u64;
     if let Some(staged) = target.staged.as_ref().filter(|_| used) {
         client.batch_execute(&staged.clear)?;
     }
@@ -369,14 +383,15 @@ fn copy(
     // An error of writing is that of the connection, or one that the database tells at the end.
     let written = rows.write(range, &mut writer);
     let finished = writer.finish();
-    match written.map_err(|error| error.into_inner().and_then(|inner| inner.downcast::<postgres::Error>().ok())) {
-        Err(Some(error)) if finished.is_ok() => return Err(*error),
-        _ => finished?,
-    };
-    if let Some(staged) = &target.staged {
-        client.batch_execute(&staged.insert)?;
-    }
-    Ok(())
+    let there =
+        match written.map_err(|error| error.into_inner().and_then(|inner| inner.downcast::<postgres::Error>().ok())) {
+            Err(Some(error)) if finished.is_ok() => return Err(*error),
+            _ => finished?,
+        };
+    let Some(staged) = &target.staged else { return Ok(there) };
+    client.batch_execute(&staged.insert)?;
+    // Rows of one key are one row there.
+    Ok(count)
 }
 
 /// The length and hash of the beginning of a file; `None` if it can't be read.
