@@ -841,6 +841,9 @@ fn a_restart_goes_on_where_the_run_wrote() {
     let written = || [projects.files(".ndjson"), projects.files(".unfinished")].concat();
     assert_eq!(page.post("/api/v1/projects/endless/start?results=new", Value::Null).0, 200);
     page.wait_for("endless", "running");
+    // Without a row, the file would begin anew without a word.
+    let has_rows = |name: &String| std::fs::metadata(projects.path().join(name)).is_ok_and(|file| file.len() > 0);
+    wait_until("rows", || written().iter().any(has_rows));
     assert_eq!(page.post("/api/v1/projects/endless/restart", Value::Null).0, 200);
     assert!(written().iter().all(|name| name.starts_with("out-20")), "{:?}", written());
     page.wait_for("endless", "failed");
