@@ -122,13 +122,8 @@ impl Dataflow {
 
     /// What sends the lines of its tables to null: a run that measures leaves nothing where the results of others are.
     pub fn tables_to_null(&self, shown: &str) -> Vec<Override> {
-        let to_null = |number: usize| Override {
-            shown: shown.into(),
-            key: format!("table.{number}.sink"),
-            value: "{ url = \"null\" }".into(),
-        };
         let with_sink = self.tables.iter().enumerate().filter(|(_, table)| table.sink.is_some());
-        with_sink.map(|(number, _)| to_null(number)).collect()
+        with_sink.map(|(number, _)| Override::null_sink(shown, &format!("table.{number}.sink"))).collect()
     }
 
     /// The column that says when a row was measured, where a table or a step names none.

@@ -55,6 +55,11 @@ impl Override {
         Override { shown: masked(&format!("{flag} {value}")), key: key.into(), value: quoted }
     }
 
+    /// What puts null in place of a sink.
+    pub fn null_sink(shown: &str, key: &str) -> Override {
+        Override { shown: shown.into(), key: key.into(), value: "{ url = \"null\" }".into() }
+    }
+
     /// From a flag whose value is a number.
     pub fn number(flag: &str, key: &str, value: u64) -> Override {
         Override { shown: format!("{flag} {value}"), key: key.into(), value: value.to_string() }

@@ -6,7 +6,7 @@ use std::ops::Range;
 
 use super::ExpressionError;
 use super::syntax::{Expr, ExprKind};
-use super::typed::{Arithmetic, CompareOp, Condition, Number, Text, UnaryFunction};
+use super::typed::{Arithmetic, BasicArithmetic, CompareOp, Condition, Number, Text, UnaryFunction};
 use crate::data::{Kind, Schema, did_you_mean};
 use crate::kernels::division::{floor_divide, floor_remainder};
 
@@ -164,10 +164,10 @@ impl Names {
             (one, other) => (number_of(one, left, &user)?, number_of(other, right, &user)?),
         };
         let operator = match symbol {
-            "+" => Arithmetic::Add,
-            "-" => Arithmetic::Subtract,
-            "*" => Arithmetic::Multiply,
-            "/" => Arithmetic::Divide,
+            "+" => Arithmetic::Basic(BasicArithmetic::Add),
+            "-" => Arithmetic::Basic(BasicArithmetic::Subtract),
+            "*" => Arithmetic::Basic(BasicArithmetic::Multiply),
+            "/" => Arithmetic::Basic(BasicArithmetic::Divide),
             "//" => Arithmetic::FloorDivide,
             "%" => Arithmetic::Remainder,
             _ => Arithmetic::Power,
@@ -334,8 +334,9 @@ fn joined(symbol: &str, left: Condition, right: Condition) -> Condition {
 
 /// The value of two constants, or why Python has none.
 fn folded(operator: Arithmetic, a: f64, b: f64) -> Result<f64, &'static str> {
-    use Arithmetic::{Add, Arctan2, Divide, FloorDivide, Multiply, Power, Remainder, Subtract};
-    if matches!(operator, Divide | FloorDivide | Remainder) && b == 0.0 {
+    use Arithmetic::{Arctan2, Basic, FloorDivide, Power, Remainder};
+    use BasicArithmetic::{Add, Divide, Multiply, Subtract};
+    if matches!(operator, Basic(Divide) | FloorDivide | Remainder) && b == 0.0 {
         return Err("division by zero");
     }
     if operator == Power && a == 0.0 && b < 0.0 {
@@ -345,10 +346,10 @@ fn folded(operator: Arithmetic, a: f64, b: f64) -> Result<f64, &'static str> {
         return Err("a negative number has no such power");
     }
     let value = match operator {
-        Add => a + b,
-        Subtract => a - b,
-        Multiply => a * b,
-        Divide => a / b,
+        Basic(Add) => a + b,
+        Basic(Subtract) => a - b,
+        Basic(Multiply) => a * b,
+        Basic(Divide) => a / b,
         FloorDivide => floor_divide(a, b),
         Remainder => floor_remainder(a, b),
         Power => a.powf(b),

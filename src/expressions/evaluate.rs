@@ -2,7 +2,9 @@
 
 use multiversion::multiversion;
 
-use super::typed::{Arithmetic, ArithmeticPass, CompareOp, Condition, Needs, Number, Text, UnaryFunction};
+use super::typed::{
+    Arithmetic, ArithmeticPass, BasicArithmetic, CompareOp, Condition, Needs, Number, Text, UnaryFunction,
+};
 use crate::data::Message;
 use crate::kernels::division::{floor_divide, floor_remainder};
 use crate::kernels::inverse_hyperbolic::{arccosh, arcsinh, arctanh};
@@ -257,9 +259,7 @@ impl CompareOp {
 impl Arithmetic {
     fn write(self, out: &mut [f64], a: Operand<'_>, b: Operand<'_>) {
         match self {
-            Arithmetic::Add | Arithmetic::Subtract | Arithmetic::Multiply | Arithmetic::Divide => {
-                basic(self, out, a, b);
-            }
+            Arithmetic::Basic(operator) => basic(operator, out, a, b),
             Arithmetic::FloorDivide => zip(out, a, b, floor_divide),
             Arithmetic::Remainder => zip(out, a, b, floor_remainder),
             Arithmetic::Arctan2 => zip(out, a, b, f64::atan2),
@@ -302,17 +302,6 @@ impl UnaryFunction {
     }
 }
 
-/// The four operators that are vector instructions, each as wide as the machine has it.
-#[multiversion(targets("x86_64+avx512f+avx512dq", "x86_64+avx2", "x86_64+sse4.2"))]
-fn basic<'a>(operator: Arithmetic, out: &mut [f64], a: Operand<'a>, b: Operand<'a>) {
-    match operator {
-        Arithmetic::Add => zip(out, a, b, |a, b| a + b),
-        Arithmetic::Subtract => zip(out, a, b, |a, b| a - b),
-        Arithmetic::Multiply => zip(out, a, b, |a, b| a * b),
-        _ => zip(out, a, b, |a, b| a / b),
-    }
-}
-
 /// A block of code with the closure of an operator.
 macro_rules! with {
     (@ |$a:ident, $b:ident| $value:expr, $name:ident => $then:expr) => {{
@@ -321,30 +310,36 @@ macro_rules! with {
     }};
     ($operator:expr, $name:ident => $then:expr) => {
         match $operator {
-            Arithmetic::Add => with!(@ |a, b| a + b, $name => $then),
-            Arithmetic::Subtract => with!(@ |a, b| a - b, $name => $then),
-            Arithmetic::Multiply => with!(@ |a, b| a * b, $name => $then),
-            _ => with!(@ |a, b| a / b, $name => $then),
+            BasicArithmetic::Add => with!(@ |a, b| a + b, $name => $then),
+            BasicArithmetic::Subtract => with!(@ |a, b| a - b, $name => $then),
+            BasicArithmetic::Multiply => with!(@ |a, b| a * b, $name => $then),
+            BasicArithmetic::Divide => with!(@ |a, b| a / b, $name => $then),
         }
     };
 }
 
+/// One pass, as wide as the machine has the instruction; so are those of several operators.
 #[multiversion(targets("x86_64+avx512f+avx512dq", "x86_64+avx2", "x86_64+sse4.2"))]
-fn left_pass(operators: [Arithmetic; 2], out: &mut [f64], operands: [&[f64]; 3]) {
+fn basic<'a>(operator: BasicArithmetic, out: &mut [f64], a: Operand<'a>, b: Operand<'a>) {
+    with!(operator, f => zip(out, a, b, f));
+}
+
+#[multiversion(targets("x86_64+avx512f+avx512dq", "x86_64+avx2", "x86_64+sse4.2"))]
+fn left_pass(operators: [BasicArithmetic; 2], out: &mut [f64], operands: [&[f64]; 3]) {
     let [first, then] = operators;
     with!(first, f => with!(then, g => three(out, operands, |a, b, c| g(f(a, b), c))));
 }
 
 #[multiversion(targets("x86_64+avx512f+avx512dq", "x86_64+avx2", "x86_64+sse4.2"))]
-fn right_pass(operators: [Arithmetic; 2], out: &mut [f64], operands: [&[f64]; 3]) {
+fn right_pass(operators: [BasicArithmetic; 2], out: &mut [f64], operands: [&[f64]; 3]) {
     let [first, then] = operators;
     with!(first, f => with!(then, g => three(out, operands, |a, b, c| g(a, f(b, c)))));
 }
 
 #[multiversion(targets("x86_64+avx512f+avx512dq", "x86_64+avx2", "x86_64+sse4.2"))]
-fn products_pass(operators: [Arithmetic; 3], out: &mut [f64], operands: [&[f64]; 4]) {
-    let multiplies = operators.map(|operator| operator == Arithmetic::Multiply);
-    let adds = operators[1] == Arithmetic::Add;
+fn products_pass(operators: [BasicArithmetic; 3], out: &mut [f64], operands: [&[f64]; 4]) {
+    let multiplies = operators.map(|operator| operator == BasicArithmetic::Multiply);
+    let adds = operators[1] == BasicArithmetic::Add;
     match (multiplies[0], adds, multiplies[2]) {
         (true, true, true) => four(out, operands, |a, b, c, d| a * b + c * d),
         (true, true, false) => four(out, operands, |a, b, c, d| a * b + c / d),

@@ -38,14 +38,20 @@ pub(super) enum Text {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Arithmetic {
-    Add,
-    Subtract,
-    Multiply,
-    Divide,
+    Basic(BasicArithmetic),
     FloorDivide,
     Remainder,
     Power,
     Arctan2,
+}
+
+/// What is a vector instruction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum BasicArithmetic {
+    Add,
+    Subtract,
+    Multiply,
+    Divide,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -145,28 +151,26 @@ pub(super) enum ArithmeticPass<'a> {
     /// a op b
     One(Arithmetic, [&'a Number; 2]),
     /// (a first b) then c
-    Left([Arithmetic; 2], [&'a Number; 3]),
+    Left([BasicArithmetic; 2], [&'a Number; 3]),
     /// a then (b first c)
-    Right([Arithmetic; 2], [&'a Number; 3]),
+    Right([BasicArithmetic; 2], [&'a Number; 3]),
     /// (a left b) then (c right d), of products or quotients
-    Products([Arithmetic; 3], [&'a Number; 4]),
+    Products([BasicArithmetic; 3], [&'a Number; 4]),
 }
 
 impl<'a> ArithmeticPass<'a> {
     /// That of two operands: it takes one of them apart where this leaves fewer of them to passes of their own.
-    pub fn of(then: Arithmetic, left: &'a Number, right: &'a Number) -> ArithmeticPass<'a> {
-        if !then.is_basic() {
-            return ArithmeticPass::One(then, [left, right]);
-        }
+    pub fn of(operator: Arithmetic, left: &'a Number, right: &'a Number) -> ArithmeticPass<'a> {
+        let whole = ArithmeticPass::One(operator, [left, right]);
+        let Arithmetic::Basic(then) = operator else { return whole };
         if let (Some((of_left, [a, b])), Some((of_right, [c, d]))) = (left.product(), right.product())
-            && matches!(then, Arithmetic::Add | Arithmetic::Subtract)
+            && matches!(then, BasicArithmetic::Add | BasicArithmetic::Subtract)
         {
             return ArithmeticPass::Products([of_left, then, of_right], [a, b, c, d]);
         }
         let from_left = left.basic().map(|(first, [a, b])| ArithmeticPass::Left([first, then], [a, b, right]));
         let from_right = right.basic().map(|(first, [b, c])| ArithmeticPass::Right([first, then], [left, b, c]));
         let passes = |pass: &ArithmeticPass| pass.operands().iter().filter(|operand| !operand.is_leaf()).count();
-        let whole = ArithmeticPass::One(then, [left, right]);
         from_left.into_iter().chain(from_right).min_by_key(passes).unwrap_or(whole)
     }
 
@@ -189,23 +193,16 @@ impl<'a> ArithmeticPass<'a> {
     }
 }
 
-impl Arithmetic {
-    /// Whether it is a vector instruction.
-    fn is_basic(self) -> bool {
-        matches!(self, Arithmetic::Add | Arithmetic::Subtract | Arithmetic::Multiply | Arithmetic::Divide)
-    }
-}
-
 impl Number {
-    fn basic(&self) -> Option<(Arithmetic, [&Number; 2])> {
+    fn basic(&self) -> Option<(BasicArithmetic, [&Number; 2])> {
         match self {
-            Number::Binary(operator, left, right) if operator.is_basic() => Some((*operator, [left, right])),
+            Number::Binary(Arithmetic::Basic(operator), left, right) => Some((*operator, [left, right])),
             _ => None,
         }
     }
 
-    fn product(&self) -> Option<(Arithmetic, [&Number; 2])> {
-        self.basic().filter(|(operator, _)| matches!(operator, Arithmetic::Multiply | Arithmetic::Divide))
+    fn product(&self) -> Option<(BasicArithmetic, [&Number; 2])> {
+        self.basic().filter(|(operator, _)| matches!(operator, BasicArithmetic::Multiply | BasicArithmetic::Divide))
     }
 
     /// Adds the constants that passes of several operators take as blocks.

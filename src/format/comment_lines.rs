@@ -33,9 +33,7 @@ impl CommentLines {
         let is_row = || self.wide.is_some_and(|(separator, wide)| is_row(line, separator, wide));
         line.first() == Some(&self.mark) && (is_of_words() || !is_row() || is_annotation(line))
     }
-}
 
-impl CommentLines {
     /// Whether a comment has as many cells as rows, so that it may be one.
     pub fn is_wide(&self, comment: &[u8]) -> bool {
         self.wide.is_some_and(|(separator, wide)| wide > 1 && is_row(comment, separator, wide))

@@ -105,19 +105,11 @@ fn object_end(text: &[u8], one_line: bool) -> usize {
 
 /// Whether no element of an array is an object or an array; `None` if the text ends before that is known.
 pub(crate) fn holds_values(array: &[u8]) -> Option<bool> {
-    let (mut quoted, mut escaped) = (false, false);
-    for byte in &array[1..] {
-        match byte {
-            _ if escaped => escaped = false,
-            b'\\' if quoted => escaped = true,
-            b'"' => quoted = !quoted,
-            _ if quoted => {}
-            b'{' | b'[' => return Some(false),
-            b']' => return Some(true),
-            _ => {}
-        }
-    }
-    None
+    unquoted(&array[1..]).find_map(|(_, byte)| match byte {
+        b'{' | b'[' => Some(false),
+        b']' => Some(true),
+        _ => None,
+    })
 }
 
 /// The element of an array that begins at `start`, and whether the array ends behind it, too; `None` if it does not
@@ -125,19 +117,15 @@ pub(crate) fn holds_values(array: &[u8]) -> Option<bool> {
 ///
 /// Elements are split at the array's own commas and not checked here: a bad one must not affect the good ones.
 pub(crate) fn element(array: &[u8], start: usize) -> Option<(Range<usize>, bool)> {
-    let (mut depth, mut quoted, mut escaped) = (1_usize, false, false);
-    for (at, byte) in array[start..].iter().enumerate() {
+    let mut depth = 1_usize;
+    for (at, byte) in unquoted(&array[start..]) {
         match byte {
-            _ if escaped => escaped = false,
-            b'\\' if quoted => escaped = true,
-            b'"' => quoted = !quoted,
-            _ if quoted => {}
             b'[' | b'{' => depth += 1,
             b',' if depth == 1 => return Some((start..start + at, false)),
             b']' | b'}' => {
                 depth -= 1;
                 if depth == 0 {
-                    return (*byte == b']').then_some((start..start + at, true));
+                    return (byte == b']').then_some((start..start + at, true));
                 }
             }
             _ => {}
@@ -148,13 +136,9 @@ pub(crate) fn element(array: &[u8], start: usize) -> Option<(Range<usize>, bool)
 
 /// Behind the bracket or brace that closes an object or an array; `None` if the text ends within it.
 pub(crate) fn value_end(value: &[u8]) -> Option<usize> {
-    let (mut depth, mut quoted, mut escaped) = (0_usize, false, false);
-    for (at, byte) in value.iter().enumerate() {
+    let mut depth = 0_usize;
+    for (at, byte) in unquoted(value) {
         match byte {
-            _ if escaped => escaped = false,
-            b'\\' if quoted => escaped = true,
-            b'"' => quoted = !quoted,
-            _ if quoted => {}
             b'[' | b'{' => depth += 1,
             b']' | b'}' if depth <= 1 => return Some(at + 1),
             b']' | b'}' => depth -= 1,
@@ -162,6 +146,21 @@ pub(crate) fn value_end(value: &[u8]) -> Option<usize> {
         }
     }
     None
+}
+
+/// The bytes that stand in no string, with their places.
+#[inline]
+fn unquoted(text: &[u8]) -> impl Iterator<Item = (usize, u8)> + '_ {
+    let (mut quoted, mut escaped) = (false, false);
+    text.iter().copied().enumerate().filter(move |(_, byte)| {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if quoted => escaped = true,
+            b'"' => quoted = !quoted,
+            _ => return !quoted,
+        }
+        false
+    })
 }
 
 /// Most elements whose places are kept while the array's end is searched; those behind them are searched again.

@@ -9,8 +9,8 @@
 //! - `topic_pattern`, `topic_levels`, `topic_payload`: levels of a topic as columns, and the rows of a payload beside them.
 //! - `json`, `json_layout`, `json_cursor`: JSON objects; where their values go; the text itself. `path`, `column_keys`:
 //!   paths into them, and the keys that columns are read from.
-//! - `csv_options`, `header_search`, `foreign_header`, `column_names`, `comment_lines`, `units_line`, `repeated_header`, `repeated_preamble`, `decimal_search`,
-//!   `transcode`: how CSV is written, said or found. `unread_lines`: what is told of lines that are no rows.
+//! - `csv_options`, `header_search`, `foreign_header`, `column_names`, `comment_lines`, `units_line`, `repeated_header`,
+//!   `repeated_preamble`, `decimal_search`, `transcode`: how CSV is written, said or found. `unread_lines`: what is told of lines that are no rows.
 //! - `csv`, `weatherlink`, `cells`, `weewx`: cells, headers, WeeWX's unit labels.
 //! - `cell_rules`, `column_units`, `units`: words, decimal marks, units and their conversion.
 //! - `written_time`, `time_rules`, `written_dates`: the time of a row; how times are written. `named_dates`, `compact_dates`, `zone_words`:

@@ -84,8 +84,8 @@ impl Trial {
         let as_written = flow.read([])?;
         let others = [
             // In place of all sinks.
-            Override { shown: "the trial".into(), key: "sink".into(), value: "{ url = \"null\" }".into() },
-            Override { shown: "the trial".into(), key: "dead_letter".into(), value: "{ url = \"null\" }".into() },
+            Override::null_sink("the trial", "sink"),
+            Override::null_sink("the trial", "dead_letter"),
             Override::number("the trial", "buffer.bucket_size", self.bucket_size as u64),
         ];
         let sources = self.sources(as_written.sources.len()).into_iter();

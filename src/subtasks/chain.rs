@@ -118,8 +118,8 @@ fn remove_refused_of(messages: &mut [Message], fault: &Fault) -> Vec<u64> {
     let (mut ids, mut start) = (Vec::new(), 0);
     for message in messages {
         let own = start..start + message.rows();
-        let rows = fault.rows().iter().filter(|row| own.contains(row)).map(|row| row - start).collect();
-        ids.extend(remove_refused(message, &Fault::of_rows(rows, "", 0)));
+        let rows: Vec<usize> = fault.rows().iter().filter(|row| own.contains(row)).map(|row| row - start).collect();
+        ids.extend(remove_refused(message, &rows));
         start = own.end;
     }
     ids

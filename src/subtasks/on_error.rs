@@ -3,7 +3,6 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::Fault;
 use crate::data::Message;
 
 /// What becomes of a message of which a step can't take some rows.
@@ -28,10 +27,10 @@ pub struct RefusedRows {
     pub reason: String,
 }
 
-/// Removes the rows that a message is refused for; returns their ids.
-pub fn remove_refused(message: &mut Message, fault: &Fault) -> Vec<u64> {
+/// Removes the rows at these places, for which a message is refused; returns their ids.
+pub fn remove_refused(message: &mut Message, rows: &[usize]) -> Vec<u64> {
     let mut keep = vec![true; message.rows()];
-    fault.rows().iter().for_each(|row| keep[*row] = false);
+    rows.iter().for_each(|row| keep[*row] = false);
     let ids = message.ids.iter().zip(&keep).filter(|(_, keep)| !**keep).map(|(id, _)| *id).collect();
     message.retain(&keep);
     ids

@@ -60,7 +60,7 @@ impl Step {
                 MessageBackup::Numbers(numbers) => message.set_flat(&numbers),
                 MessageBackup::All(before) => *message = before,
             }
-            refused(remove_refused(message, &fault), fault.of_each_row());
+            refused(remove_refused(message, fault.rows()), fault.of_each_row());
         }
         Ok(())
     }
@@ -82,7 +82,7 @@ impl Step {
             if !self.goes_on(&fault) {
                 return Err(fault);
             }
-            refused(remove_refused(message, &fault), fault.of_each_row());
+            refused(remove_refused(message, fault.rows()), fault.of_each_row());
         }
         self.remembering().apply(message, &self.scope, &mut refused);
         Ok(())

@@ -236,7 +236,7 @@ impl InFlightMessage {
 
     /// Rejects the rows that a step can't take, by a fault that tells them.
     pub fn reject_refused(&mut self, operator: usize, fault: &Fault) {
-        let rows = remove_refused(&mut self.message, fault);
+        let rows = remove_refused(&mut self.message, fault.rows());
         self.outcome.rejected.push(RejectedRows::new(rows, operator, fault.of_each_row()));
     }
 

@@ -35,7 +35,7 @@ impl Shadowed {
             if fault.rows().is_empty() {
                 taken.retain(&vec![false; taken.rows()]);
             } else {
-                remove_refused(&mut taken, &fault);
+                remove_refused(&mut taken, fault.rows());
             }
             if taken.rows() == 0 {
                 break;
