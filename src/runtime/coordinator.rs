@@ -64,6 +64,7 @@ pub fn run(worker: &mut Worker, context: &Context<'_>, start: ResumePoint) -> Re
         let ended = coordinator.sources.end(worker);
         return failure.take().map_or(ended.map(|()| None), Err);
     };
+    dataflow.predictions_at_risk(&schema).iter().for_each(|told| tracing::warn!("{told}"));
     let kept_letters = if options.on_live.is_some() { KEPT_LETTERS } else { 0 };
     let ledger = Rc::new(RefCell::new(
         Ledger::new(dataflow.labels(), kept_letters, keeps_state)

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use super::empty_rows::with_values;
 use super::online_model::OnlineModel;
 use super::{Features, Learning, Model, ModelOutput, OutputValues};
 use crate::data::{KeyedState, Kind, Message, TextColumn, from_bytes, to_bytes};
@@ -128,7 +129,14 @@ impl<L: Learning> Remembering for KeyedModels<L> {
         let mut new: Vec<NewColumn> = self.new.iter().map(blank).collect();
         let targets = online.targets(message, scope);
         let mut keep = vec![true; rows];
-        for (key, rows) in groups(message, self.key) {
+        let some = online.appended.skips_empty().then(|| with_values(message, scope));
+        for (key, mut rows) in groups(message, self.key) {
+            if let Some(some) = &some {
+                rows.retain(|row| some[*row]);
+                if rows.is_empty() {
+                    continue;
+                }
+            }
             let gathered = gather(message, scope, &rows);
             if L::ROW_BY_ROW {
                 let targets: Vec<Option<f64>> = rows.iter().map(|row| targets[*row]).collect();
