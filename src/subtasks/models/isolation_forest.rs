@@ -22,8 +22,8 @@ impl Model for IsolationForest {
         Ok(IsolationForest { trees, usual_depths: params.number("usual_depths")?, offset: params.number("offset_")? })
     }
 
-    fn accepted(&self) -> Accepted {
-        Accepted { missing: true, infinite: true, single: true }
+    fn accepted(&self) -> Accepted<'_> {
+        Accepted { missing: true, infinite: true, single: true, finite: &[] }
     }
 
     fn evaluate(&self, features: &Features<'_>, outputs: &[ModelOutput]) -> Vec<OutputValues> {

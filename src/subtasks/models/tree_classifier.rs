@@ -21,8 +21,8 @@ impl Classifier for TreeClassifier {
         Ok(TreeClassifier { trees, classes, takes_missing: params.flag("takes_missing")? })
     }
 
-    fn accepted(&self) -> Accepted {
-        Accepted { missing: self.takes_missing, infinite: false, single: true }
+    fn accepted(&self) -> Accepted<'_> {
+        Accepted { missing: self.takes_missing, single: true, ..Accepted::default() }
     }
 
     fn judge(&self, features: &Features<'_>, _: &[ModelOutput]) -> Judged {

@@ -17,8 +17,8 @@ impl Regressor for TreeRegressor {
         Ok(TreeRegressor { trees: read_trees(params, 1)?, takes_missing: params.flag("takes_missing")? })
     }
 
-    fn accepted(&self) -> Accepted {
-        Accepted { missing: self.takes_missing, infinite: false, single: true }
+    fn accepted(&self) -> Accepted<'_> {
+        Accepted { missing: self.takes_missing, single: true, ..Accepted::default() }
     }
 
     fn predict(&self, features: &Features<'_>) -> Vec<f64> {
