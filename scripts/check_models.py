@@ -669,6 +669,9 @@ def fed(model, frame, labels, size):
                     missing = np.full(len(frame), "nan", dtype=object) if texts else np.full(len(frame), np.nan)
                     found.setdefault(output, missing)[places] = values
                 continue
+            if isinstance(model, HalfSpaceTrees):
+                # It scores before it has learnt.
+                models.setdefault(key, copy.deepcopy(model))
             if key in models:
                 slack[places] = terms(models[key], x)
                 for output, values in expected(models[key], x).items():
