@@ -42,7 +42,7 @@ pub use fitted::{Fitted, FittedStep};
 pub use json_schema::json_schema;
 pub use model::{Dataflow, NamedFile, WEATHER};
 pub use overrides::{Override, check_key};
-pub use params_files::{ParamsFiles, sha256};
+pub use params_files::{ParamsFiles, read_params, sha256};
 pub use parse::sections::{MOST_WORKERS, Placement, SchemaChoice, parse_duration};
 pub use parsed_settings::{ParsedSettings, UnchangedSettings};
 pub use presented::{Presented, PresentedTable};
