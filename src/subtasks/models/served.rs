@@ -105,7 +105,9 @@ impl<M: Model> Fit for Served<M> {
     }
 
     fn freeze(&self, learned: &Learned, columns: usize) -> Result<Transform, String> {
-        let model = M::read(&Params::new(learned, columns))?;
+        let params = Params::new(learned, columns);
+        let model = M::read(&params)?;
+        params.check_known()?;
         let new = self.appended.columns::<M>(|output| model.columns(output))?;
         let (outputs, told) = (self.appended.outputs::<M>(), self.appended.skip_empty.is_some());
         let fitted = Transform::by_message(FittedModel { model, outputs, new: new.clone(), told });
