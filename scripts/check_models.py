@@ -669,6 +669,9 @@ def fed(model, frame, labels, size):
                     missing = np.full(len(frame), "nan", dtype=object) if texts else np.full(len(frame), np.nan)
                     found.setdefault(output, missing)[places] = values
                 continue
+            if isinstance(model, HalfSpaceTrees):
+                # It scores before it has learnt.
+                models.setdefault(key, copy.deepcopy(model))
             if key in models:
                 slack[places] = terms(models[key], x)
                 for output, values in expected(models[key], x).items():
@@ -777,6 +780,15 @@ def exports():
                 assert f"'{step}'" in str(error) and reason in str(error), error
             else:
                 raise AssertionError(f"{step}: {reason}")
+            assert not os.path.exists(path), "nothing is written"
+        for labels, reason in [(["", "wet"], "empty text"), ([2**53 + 1, 5], str(2**53 + 1)), ([-(2**60) - 1, 5], "float64")]:
+            model = make_pipeline(tree.DecisionTreeClassifier()).fit(x, np.array(labels)[np.arange(len(x)) % 2])
+            try:
+                rowmill.export(model, x.columns, path)
+            except rowmill.CannotExport as error:
+                assert "'decisiontreeclassifier'" in str(error) and reason in str(error), error
+            else:
+                raise AssertionError(reason)
             assert not os.path.exists(path), "nothing is written"
         for model, named in [(make_pipeline(linear_model.Ridge()), "'ridge'"), (tree.DecisionTreeRegressor(), "DecisionTreeRegressor")]:
             try:

@@ -561,9 +561,9 @@ fn what_is_no_dataflow_file_says_so_and_holds_nobody_up() {
         found.unwrap_or_else(|| panic!("{name}: {listed}"))["about"]["problem"]["message"].clone()
     };
     for (name, why) in [
-        ("pipe", "it is no file"),
-        ("zero", "it is no file"),
-        ("folder", "it is no file"),
+        ("pipe", "not a regular file"),
+        ("zero", "not a regular file"),
+        ("folder", "Is a directory"),
         ("long", "more than"),
         ("bytes", "UTF-8"),
     ] {

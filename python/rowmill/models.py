@@ -75,7 +75,20 @@ def labels(classes):
         raise Refused("its classes are of several kinds, or of several outputs")
     if not isinstance(classes[0], (str, np.str_, np.integer, np.floating, np.bool_, int, float, bool)):
         raise Refused(f"its classes are {type(classes[0]).__name__}")
+    for label in classes.tolist():
+        if label == "":
+            raise Refused("a class is the empty text, which is a missing value to rowmill: give it a name")
+        if isinstance(label, int) and not is_float(label):
+            raise Refused(f"the class {label} is a whole number that float64 does not hold: make the classes texts")
     return classes.tolist()
+
+
+def is_float(whole):
+    """Whether a column of float64 holds a whole number as it is."""
+    try:
+        return int(float(whole)) == whole
+    except OverflowError:
+        return False
 
 
 def linear_regressor(model):

@@ -21,6 +21,8 @@ pub fn run(arguments: &CheckArguments, registry: &Registry) -> Result<ExitCode, 
     let dataflow = Dataflow::read(&arguments.file, &[], registry)?;
     dataflow.check_files(dataflow.processes.unwrap_or(1).into(), &[])?;
     dataflow.possible_loops().iter().for_each(|told| tracing::warn!("{told}"));
+    let at_risk = dataflow.source().known().map(|schema| dataflow.predictions_at_risk(schema));
+    at_risk.iter().flatten().for_each(|told| tracing::warn!("{told}"));
     let beside = beside_chain(&dataflow)?;
     print(&if arguments.dot { dot(&dataflow, &beside) } else { text(&dataflow, &beside) });
     Ok(ExitCode::SUCCESS)

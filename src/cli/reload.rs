@@ -23,7 +23,7 @@ pub struct ReloadArguments {
 
 pub fn run(arguments: &ReloadArguments) -> Result<ExitCode, Failure> {
     let live = &arguments.live;
-    let failed = |reason: String| Failure::Failed(format!("error: --live {}: {reason}", live.display()));
+    let failed = |reason: String| Failure::Failed(format!("--live {}: {reason}", live.display()));
     let (identity, pid) = RunIdentity::of_running(live).map_err(failed)?;
     if !identity.has_params() {
         return Err(failed("its dataflow has no step with `params`".into()));

@@ -180,7 +180,7 @@ fn read<T: DeserializeOwned>(path: &Path) -> io::Result<T> {
 
 pub fn run(arguments: &RescaleArguments) -> Result<ExitCode, Failure> {
     let live = &arguments.live;
-    let failed = |reason: String| Failure::Failed(format!("error: --live {}: {reason}", live.display()));
+    let failed = |reason: String| Failure::Failed(format!("--live {}: {reason}", live.display()));
     let (identity, pid) = RunIdentity::of_running(live).map_err(failed)?;
     if let Some(refusal) = identity.refusal {
         return Err(failed(format!("the run cannot be rescaled: {refusal}")));

@@ -13,6 +13,7 @@ use super::rescale::{RescaleRequest, Rescaled, RunIdentity};
 use super::signals::SignalHandler;
 use super::{Failure, claim, launcher, panics, print_error, stuck};
 use crate::config::{Dataflow, Override, Presented, SourcePlan};
+use crate::disk;
 use crate::measure::{Report, RunOutcome, SampleHistory};
 use crate::mqtt::masked;
 use crate::registry::Registry;
@@ -20,6 +21,9 @@ use crate::runtime;
 use crate::runtime::{Cluster, OnLive, OnProgress, OnReady, OnStuck, Options, Secret, StatusLine};
 use crate::sink::Deadline;
 use crate::source::SourceUrl;
+
+/// The most bytes of a hostfile.
+const HOSTFILE_BYTES_MAX: u64 = 1 << 26;
 
 /// Run a dataflow file.
 #[derive(clap::Args)]
@@ -268,7 +272,8 @@ fn cluster(arguments: &RunArguments, workers: usize, processes: usize) -> Result
     let Some(file) = &arguments.hostfile else {
         return Err(wrong("-p needs --hostfile, a file with host:port of every process".into()));
     };
-    let text = std::fs::read_to_string(file).map_err(|error| wrong(format!("{}: {error}", file.display())))?;
+    let text = disk::read_text_at_most(file, HOSTFILE_BYTES_MAX)
+        .map_err(|error| wrong(format!("{}: {error}", file.display())))?;
     let hosts: Vec<String> = text.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned).collect();
     if hosts.len() < processes {
         return Err(wrong(format!("{} names {} processes, but -n is {processes}", file.display(), hosts.len())));

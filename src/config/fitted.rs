@@ -1,5 +1,6 @@
 //! The file that `rowmill fit` writes: the fitted params of each step of a chain.
 
+use std::collections::HashSet;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
@@ -43,6 +44,10 @@ impl Fitted {
         let fitted: Fitted = serde_json::from_slice(contents).map_err(|error| error.to_string())?;
         if fitted.rowmill_fit != VERSION {
             return Err(format!("written as version {}; this program reads {VERSION}", fitted.rowmill_fit));
+        }
+        let mut labels = HashSet::new();
+        if let Some(twice) = fitted.steps.iter().find(|step| !labels.insert(step.step.as_str())) {
+            return Err(format!("the step {} stands there twice", twice.step));
         }
         Ok(fitted)
     }
@@ -101,5 +106,12 @@ mod tests {
     #[test]
     fn another_version_is_refused() {
         assert!(Fitted::parse(b"{\"rowmill_fit\": 9, \"steps\": []}").unwrap_err().contains("version 9"));
+    }
+
+    #[test]
+    fn a_step_that_stands_there_twice_is_refused() {
+        let step = r#"{"step": "pca", "columns": [], "learned": {}}"#;
+        let twice = format!(r#"{{"rowmill_fit": 1, "steps": [{step}, {step}]}}"#);
+        assert_eq!(Fitted::parse(twice.as_bytes()), Err("the step pca stands there twice".into()));
     }
 }

@@ -6,6 +6,7 @@
 //! - `error`, `diagnostic`: the broken rule, and its place in the text.
 //! - `sources`: the connections of all sources, and whether their columns agree.
 //! - `feedback`, `files`: conflicts of a dataflow with itself, at a broker and in its files.
+//! - `late_labels`: tables in which a model may say something of the row of a label alone.
 //! - `parsed_settings`: settings by key, for comparison with a checkpoint; `fitted`: the file of fitted params;
 //!   `params_files`: such files as they were read at one time; `model_file`: that of one step.
 //! - `presented`: what of its results is worth a chart.
@@ -21,6 +22,7 @@ mod feedback;
 mod files;
 mod fitted;
 mod json_schema;
+mod late_labels;
 mod model;
 mod model_file;
 mod overrides;
@@ -40,7 +42,7 @@ pub use fitted::{Fitted, FittedStep};
 pub use json_schema::json_schema;
 pub use model::{Dataflow, NamedFile, WEATHER};
 pub use overrides::{Override, check_key};
-pub use params_files::{ParamsFiles, sha256};
+pub use params_files::{ParamsFiles, read_params, sha256};
 pub use parse::sections::{MOST_WORKERS, Placement, SchemaChoice, parse_duration};
 pub use parsed_settings::{ParsedSettings, UnchangedSettings};
 pub use presented::{Presented, PresentedTable};

@@ -1,6 +1,6 @@
 //! A dataflow as its file and the command line describe it.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -400,7 +400,8 @@ impl Dataflow {
                 for column in columns {
                     check_column(plan, column, schema)?;
                 }
-                Scope::of(schema, |name| columns.iter().any(|column| column.get_ref() == name))
+                let named: HashSet<&str> = columns.iter().map(|column| column.get_ref().as_str()).collect();
+                Scope::of(schema, |name| named.contains(name))
             }
         };
         let scope = plan.with_examples(scope.with_time(time_column(plan, self.time_name(), schema)?), schema)?;

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::path::Path;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -11,6 +12,18 @@ use serde::{Deserialize, Serialize};
 
 use crate::config::fitted::Fitted;
 use crate::data::fingerprint;
+use crate::disk;
+
+/// The most bytes of a file of fitted params.
+const PARAMS_BYTES_MAX: u64 = 1 << 33;
+
+/// The contents of a file of fitted params, which is read again: when it changes, and for each question about columns.
+///
+/// # Errors
+/// As [`disk::read_regular`].
+pub fn read_params(path: &Path) -> std::io::Result<Vec<u8>> {
+    disk::read_regular(path, PARAMS_BYTES_MAX)
+}
 
 /// The contents of files of fitted params by their paths, as the dataflow file gives them.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -23,7 +36,7 @@ impl ParamsFiles {
     /// In words, the first one that cannot be read.
     pub fn read<'a>(paths: impl IntoIterator<Item = &'a str>) -> Result<ParamsFiles, String> {
         let read = |path: &str| {
-            let bytes = std::fs::read(path).map_err(|error| format!("{path}: {error}"))?;
+            let bytes = read_params(Path::new(path)).map_err(|error| format!("{path}: {error}"))?;
             Ok((path.to_owned(), bytes.into()))
         };
         paths.into_iter().map(read).collect::<Result<_, String>>().map(ParamsFiles)
@@ -97,7 +110,7 @@ impl<'a> ParsedParams<'a> {
         }
         let read = match self.given.and_then(|given| given.get(path)) {
             Some(given) => Cow::Borrowed(given),
-            None => Cow::Owned(std::fs::read(path).map_err(|error| error.to_string())?),
+            None => Cow::Owned(read_params(Path::new(path)).map_err(|error| error.to_string())?),
         };
         let parsed = (fingerprint(&read), Rc::new(Fitted::parse(&read)?));
         self.parsed.borrow_mut().insert(path.to_owned(), parsed.clone());
@@ -119,6 +132,8 @@ mod tests {
         std::fs::write(&path, "{").unwrap();
         assert!(ParsedParams::of(&files).get(&path).unwrap().1.steps.is_empty());
         assert!(ParsedParams::on_disk().get(&path).is_err());
+        assert!(ParamsFiles::read(["/dev/zero"]).unwrap_err().contains("regular file"));
+        assert!(ParsedParams::on_disk().get("/dev/zero").unwrap_err().contains("regular file"));
         assert!(ParamsFiles::read(["no/such.json"]).unwrap_err().starts_with("no/such.json: "));
         assert_eq!(sha256(b""), "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
     }

@@ -1,7 +1,9 @@
 //! The settings of a dataflow by key: a checkpoint recognises the dataflow by them, and tells what has changed since.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 
+use crate::config::params_files::read_params;
 use crate::data::fingerprint;
 use crate::mqtt;
 use crate::subtasks::Subtasks;
@@ -79,7 +81,7 @@ impl ParsedSettings {
             };
             let hash = match known.get(&path) {
                 Some(hash) => *hash,
-                None => fingerprint(&std::fs::read(&path).map_err(|error| format!("params {path}: {error}"))?),
+                None => fingerprint(&read_params(Path::new(&path)).map_err(|error| format!("params {path}: {error}"))?),
             };
             let hash = format!("{hash:032x}");
             if self.is_followed(key) {

@@ -132,6 +132,7 @@ pub(super) struct ScoreSection {
 #[serde(untagged)]
 pub(super) enum PositiveLabel {
     Flag(bool),
+    Whole(i64),
     Number(f64),
     Text(String),
 }

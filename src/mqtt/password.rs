@@ -10,6 +10,11 @@ use schemars::{JsonSchema, Schema, SchemaGenerator};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 
+use crate::disk;
+
+/// The most bytes of a password's file.
+const FILE_BYTES_MAX: u64 = 1 << 20;
+
 /// A broker's password: overwritten in memory when dropped.
 #[derive(Clone, Deserialize)]
 #[serde(try_from = "PasswordSetting")]
@@ -58,7 +63,7 @@ impl TryFrom<PasswordSetting> for Password {
         match given {
             PasswordSetting::Plain(password) => Ok(Password::plain(password)),
             PasswordSetting::File { file } => {
-                let read = std::fs::read_to_string(&file);
+                let read = disk::read_text_at_most(&file, FILE_BYTES_MAX);
                 let text = read.map_err(|error| format!("the password file {}: {error}", file.display()))?;
                 // Editors end the file with a line break.
                 Ok(Password::plain(text.trim_end_matches(['\r', '\n']).into()))

@@ -10,6 +10,10 @@ use rumqttc::v5::{ConnectionError, StateError};
 use rumqttc::{TlsConfiguration, TlsError};
 
 use super::named_certificate::trusting;
+use crate::disk;
+
+/// The most bytes of a file of certificates or of a key.
+const PEM_BYTES_MAX: u64 = 1 << 26;
 
 /// The paths of PEM files as a dataflow file gives them.
 #[derive(Clone, Debug, Default)]
@@ -60,7 +64,7 @@ impl TlsFiles {
 /// In words: one that can't be read, or that does not hold `what`.
 pub(crate) fn pem(path: &Path, what: &str) -> Result<Vec<u8>, String> {
     let shown = path.display();
-    let text = std::fs::read_to_string(path).map_err(|error| format!("{shown}: {error}"))?;
+    let text = disk::read_text_at_most(path, PEM_BYTES_MAX).map_err(|error| format!("{shown}: {error}"))?;
     let begins = |line: &str| line.starts_with("-----BEGIN ") && line.ends_with(&format!("{what}-----"));
     if text.lines().any(|line| begins(line.trim_end())) {
         return Ok(text.into_bytes());

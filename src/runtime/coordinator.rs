@@ -64,6 +64,7 @@ pub fn run(worker: &mut Worker, context: &Context<'_>, start: ResumePoint) -> Re
         let ended = coordinator.sources.end(worker);
         return failure.take().map_or(ended.map(|()| None), Err);
     };
+    dataflow.predictions_at_risk(&schema).iter().for_each(|told| tracing::warn!("{told}"));
     let kept_letters = if options.on_live.is_some() { KEPT_LETTERS } else { 0 };
     let ledger = Rc::new(RefCell::new(
         Ledger::new(dataflow.labels(), kept_letters, keeps_state)
@@ -103,6 +104,7 @@ pub fn run(worker: &mut Worker, context: &Context<'_>, start: ResumePoint) -> Re
     let showing =
         MonitorOptions { dataflow, options, stages: &plan.stages, times: &share.times, sampler, activity, busy };
     let (duration, time_busy) = coordinator.feed(worker, ends, &mut acknowledgement, &accounts, &showing, &failure);
+    let (next_epoch, _) = coordinator.next_numbers();
     if let Err(error) = coordinator.sources.end(worker) {
         fail(&failure, error);
     }
@@ -110,7 +112,9 @@ pub fn run(worker: &mut Worker, context: &Context<'_>, start: ResumePoint) -> Re
     dataflow.tables.iter().try_for_each(TablePlan::finished)?;
     let (ledger, processes) = (ledger.take(), options.cluster.processes());
     let report = ledger.report(dataflow, processes, worker.peers(), &plan.stages, &measured, duration);
-    Ok(Some(Report { models: coordinator.switch.map(|switch| switch.served).unwrap_or_default(), ..report }))
+    // New params may have been ready when no row came any more.
+    let models = coordinator.switch.map(|switch| switch.served_before(next_epoch)).unwrap_or_default();
+    Ok(Some(Report { models, ..report }))
 }
 
 /// Starts the duration of the run, and the busy time in it.
@@ -344,7 +348,7 @@ impl Coordinator {
             let adopt = |hashes: &BTreeMap<_, _>| acknowledgement.adopt(showing.dataflow, hashes);
             let oldest = ledger.borrow().first_in_flight();
             if let Some(switch) = &mut self.switch
-                && let Err(error) = switch.advance(oldest, next, adopt)
+                && let Err(error) = switch.advance(oldest, next, inputs.is_none(), adopt)
             {
                 fail(failure, error);
             }

@@ -34,6 +34,11 @@ impl Fault {
         Fault { remedy: format!(" {remedy}"), ..self }
     }
 
+    /// The fault of a message that these rows of another one make: its rows are told by their places in the other.
+    pub(crate) fn at(self, places: &[usize]) -> Fault {
+        Fault { rows: self.rows.iter().map(|row| places[*row]).collect(), ..self }
+    }
+
     /// The rows that can't be taken, by their places in the message; none if it is the whole message's fault.
     pub fn rows(&self) -> &[usize] {
         &self.rows

@@ -17,6 +17,11 @@ impl Learned {
         self
     }
 
+    /// The names of all attributes.
+    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.keys().map(String::as_str)
+    }
+
     /// The value of an attribute.
     ///
     /// # Errors

@@ -82,6 +82,7 @@ pub use entry::{BuildError, Description, Entry, Parameter, type_name};
 pub use fault::{Fault, Refusal};
 pub use fused::Fused;
 pub use learned::Learned;
+pub use models::MODEL_PARAMETERS;
 pub use on_error::{OnError, RefusedRows, remove_refused};
 pub use recent::Recent;
 pub use registry::Subtasks;

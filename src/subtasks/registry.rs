@@ -82,17 +82,29 @@ impl Subtasks {
                 "sklearn.linear_model.PassiveAggressiveClassifier",
             )
             .with_model::<Classify<LinearClassifier>>("linear_svc", "sklearn.svm.LinearSVC")
-            .with_model::<Regress<TreeRegressor>>("decision_tree_regressor", "sklearn.tree.DecisionTreeRegressor")
-            .with_model::<Classify<TreeClassifier>>("decision_tree_classifier", "sklearn.tree.DecisionTreeClassifier")
-            .with_model::<Regress<TreeRegressor>>("extra_tree_regressor", "sklearn.tree.ExtraTreeRegressor")
-            .with_model::<Classify<TreeClassifier>>("extra_tree_classifier", "sklearn.tree.ExtraTreeClassifier")
-            .with_model::<Regress<TreeRegressor>>("random_forest_regressor", "sklearn.ensemble.RandomForestRegressor")
-            .with_model::<Classify<TreeClassifier>>(
+            .with_model::<Regress<TreeRegressor<true>>>("decision_tree_regressor", "sklearn.tree.DecisionTreeRegressor")
+            .with_model::<Classify<TreeClassifier<true>>>(
+                "decision_tree_classifier",
+                "sklearn.tree.DecisionTreeClassifier",
+            )
+            .with_model::<Regress<TreeRegressor<true>>>("extra_tree_regressor", "sklearn.tree.ExtraTreeRegressor")
+            .with_model::<Classify<TreeClassifier<true>>>("extra_tree_classifier", "sklearn.tree.ExtraTreeClassifier")
+            .with_model::<Regress<TreeRegressor<false>>>(
+                "random_forest_regressor",
+                "sklearn.ensemble.RandomForestRegressor",
+            )
+            .with_model::<Classify<TreeClassifier<false>>>(
                 "random_forest_classifier",
                 "sklearn.ensemble.RandomForestClassifier",
             )
-            .with_model::<Regress<TreeRegressor>>("extra_trees_regressor", "sklearn.ensemble.ExtraTreesRegressor")
-            .with_model::<Classify<TreeClassifier>>("extra_trees_classifier", "sklearn.ensemble.ExtraTreesClassifier")
+            .with_model::<Regress<TreeRegressor<false>>>(
+                "extra_trees_regressor",
+                "sklearn.ensemble.ExtraTreesRegressor",
+            )
+            .with_model::<Classify<TreeClassifier<false>>>(
+                "extra_trees_classifier",
+                "sklearn.ensemble.ExtraTreesClassifier",
+            )
             .with_model::<Regress<BoostedRegressor>>(
                 "gradient_boosting_regressor",
                 "sklearn.ensemble.GradientBoostingRegressor",

@@ -1,5 +1,6 @@
 //! The columns a subtask acts on.
 
+use std::collections::HashMap;
 use std::ops::Range;
 
 use crate::data::{Column, Kind, Message, Schema, event_time};
@@ -48,7 +49,11 @@ impl Scope {
 
     /// The same columns, numbers and texts each in the order of `names`; those that it lacks come last.
     pub fn in_order(&self, names: &[String]) -> Scope {
-        let place = |name: &String| names.iter().position(|other| other == name).unwrap_or(usize::MAX);
+        let mut places: HashMap<&str, usize> = HashMap::new();
+        for (name, place) in names.iter().zip(0..) {
+            places.entry(name).or_insert(place);
+        }
+        let place = |name: &String| places.get(name.as_str()).copied().unwrap_or(usize::MAX);
         let sorted = |slots: &[usize], own: &[String]| {
             let mut all: Vec<(usize, String)> = slots.iter().copied().zip(own.iter().cloned()).collect();
             all.sort_by_key(|(_, name)| place(name));

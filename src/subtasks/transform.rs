@@ -40,6 +40,11 @@ pub trait BatchSubtask: Send + Sync {
         false
     }
 
+    /// Whether it has something to say of a row without a value in its columns, and nobody has told it to.
+    fn says_of_empty(&self) -> bool {
+        false
+    }
+
     /// The columns after it, where it changes them.
     fn columns_after(&self, schema: &Schema, _scope: &Scope) -> Schema {
         schema.clone()
@@ -98,6 +103,14 @@ impl Transform {
         match self {
             Transform::ByColumn(_) => false,
             Transform::ByMessage(subtask) => subtask.refuses_first(),
+        }
+    }
+
+    /// Whether it has something to say of a row without a value in its columns, and nobody has told it to.
+    pub fn says_of_empty(&self) -> bool {
+        match self {
+            Transform::ByColumn(_) => false,
+            Transform::ByMessage(subtask) => subtask.says_of_empty(),
         }
     }
 

@@ -6,11 +6,15 @@ use std::time::SystemTime;
 
 use super::KeyCell;
 use crate::data::{Kind, cell};
+use crate::disk;
 
 /// A line of the file without its key, by its key.
 type ReferenceLines = BTreeMap<KeyCell, Vec<KeyCell>>;
 /// A line with its key, and whether it is added (1) or removed (-1).
 type ReferenceChange = ((KeyCell, Vec<KeyCell>), isize);
+
+/// The most bytes of a reference: it is held in memory.
+const BYTES_MAX: u64 = 1 << 32;
 
 /// The reference file.
 pub struct Reference {
@@ -71,7 +75,8 @@ fn read(
     expected: Option<&[(String, Kind)]>,
 ) -> Result<(Vec<(String, Kind)>, ReferenceLines), String> {
     let shown = path.display();
-    let mut reader = csv::Reader::from_path(path).map_err(|error| format!("{shown}: {error}"))?;
+    let text = disk::read_regular(path, BYTES_MAX).map_err(|error| format!("{shown}: {error}"))?;
+    let mut reader = csv::Reader::from_reader(&text[..]);
     let header = reader.headers().map_err(|error| format!("{shown}: {error}"))?.clone();
     let Some(place) = header.iter().position(|name| name == key) else {
         let names: Vec<&str> = header.iter().collect();

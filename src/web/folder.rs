@@ -1,12 +1,10 @@
 //! The folder with the dataflow files: one project a file.
 
 use std::fs::{self, File};
-use std::io::{self, Read, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use rustix::fs::OFlags;
 use serde::Serialize;
 
 use crate::disk::{self, Readers};
@@ -86,19 +84,9 @@ impl Folder {
     /// # Errors
     /// A file that can't be read, a pipe or a device, or more bytes than a dataflow file has.
     pub fn read(&self, name: &ProjectName) -> io::Result<String> {
-        // A pipe is opened without its writer: nobody waits for one.
-        let nonblocking = OFlags::NONBLOCK.bits() as i32;
-        let file = File::options().read(true).custom_flags(nonblocking).open(self.file(name))?;
-        if !file.metadata()?.is_file() {
-            return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no file"));
-        }
-        let mut text = String::new();
-        let length = file.take(Folder::LONGEST + 1).read_to_string(&mut text)?;
-        if length as u64 > Folder::LONGEST {
-            let reason = format!("it has more than {} bytes", Folder::LONGEST);
-            return Err(io::Error::new(io::ErrorKind::FileTooLarge, reason));
-        }
-        Ok(text)
+        let bytes = disk::read_regular(&self.file(name), Folder::LONGEST)?;
+        let invalid = |_| io::Error::new(io::ErrorKind::InvalidData, "stream did not contain valid UTF-8");
+        String::from_utf8(bytes).map_err(invalid)
     }
 
     /// Writes a file that is not there yet.

@@ -22,7 +22,10 @@ use crate::config::parse::table::read_tables;
 use crate::config::parsed_settings::ParsedSettings;
 use crate::config::source_plan::SourcePlan;
 use crate::registry::Registry;
-use crate::{sink, source};
+use crate::{disk, sink, source};
+
+/// The most bytes of a dataflow file.
+const FILE_BYTES_MAX: u64 = 1 << 26;
 
 impl Dataflow {
     /// Reads a dataflow file.
@@ -39,7 +42,7 @@ impl Dataflow {
     /// Whatever is wrong in it, with file, line and column.
     pub fn read(path: &std::path::Path, overrides: &[Override], registry: &Registry) -> Result<Dataflow, Diagnostic> {
         let shown = path.display().to_string();
-        let text = std::fs::read_to_string(path)
+        let text = disk::read_text_at_most(path, FILE_BYTES_MAX)
             .map_err(|error| Diagnostic::new(format!("the dataflow file {shown} cannot be read: {error}")))?;
         parse(Document::new(shown, text, overrides), registry)
     }

@@ -12,7 +12,7 @@ use crate::config::model::{Fitting, StepPlan};
 use crate::config::model_file::ModelFile;
 use crate::data::did_you_mean;
 use crate::registry::Registry;
-use crate::subtasks::{BuildError, Entry, OnError, Refusal, Role};
+use crate::subtasks::{BuildError, Entry, MODEL_PARAMETERS, OnError, Refusal, Role};
 
 /// The steps of a file whose sources have these names.
 pub(super) fn read_subtasks(
@@ -193,7 +193,7 @@ fn read_fitting(entry: &Entry, table: &mut DeTable<'_>, name_span: &Range<usize>
 /// Refuses parameters that say how a model learns, of one that does not.
 fn refuse_learning_parameters(entry: &Entry, table: &DeTable<'_>) -> Result<(), SpannedError> {
     let known = entry.schema_value();
-    let learns = |key: &str| !["outputs", "prefix"].contains(&key) && known["properties"].get(key).is_some();
+    let learns = |key: &str| !MODEL_PARAMETERS.contains(&key) && known["properties"].get(key).is_some();
     match table.iter().find(|(key, _)| learns(key.get_ref())) {
         Some((key, _)) => {
             Err(Wrong::LearningOfFrozen { option: key.get_ref().to_string(), name: entry.name }.at(key.span()))

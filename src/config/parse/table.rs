@@ -236,7 +236,7 @@ fn score(section: &ScoreSection, schema: &Schema) -> Result<Score, SpannedError>
     let positive = match positive.as_ref().map(|positive| (label_of(positive.get_ref(), is.kind), positive.span())) {
         None => None,
         Some((Some((_, positive)), _)) => Some(positive),
-        Some((None, at)) => return wrong("positive is no label of the label's kind", at),
+        Some((None, at)) => return wrong("positive is no label that the label's column can hold", at),
     };
     let average = match section.average.as_ref().map(|average| (*average.get_ref(), average.span())) {
         None if positive.is_some() => ScoreAverage::Binary,
@@ -275,7 +275,7 @@ fn classes(section: &ScoreSection, kind: Kind) -> Result<Vec<(String, f64)>, Spa
     let mut classes: Vec<(String, f64)> = Vec::new();
     for label in given.get_ref() {
         let Some((name, value)) = label_of(label, kind) else {
-            return wrong("classes holds a label that is not of the label's kind".into());
+            return wrong("classes holds a label that the label's column cannot hold".into());
         };
         if classes.iter().any(|(known, other)| *known == name || *other == value) {
             return wrong(format!("{name} stands in classes twice"));
@@ -288,10 +288,15 @@ fn classes(section: &ScoreSection, kind: Kind) -> Result<Vec<(String, f64)>, Spa
     Ok(classes)
 }
 
-/// The name of a label, and how a row's values have it; `None` if it is of another kind.
+/// The name of a label, and how a row's values have it; `None` if none has it.
 fn label_of(label: &PositiveLabel, kind: Kind) -> Option<(String, f64)> {
     match (label, kind) {
-        (PositiveLabel::Text(text), Kind::Text) => Some((text.clone(), text_value(text))),
+        // An empty text is no value.
+        (PositiveLabel::Text(text), Kind::Text) => (!text.is_empty()).then(|| (text.clone(), text_value(text))),
+        (PositiveLabel::Whole(number), Kind::Number) => {
+            let held = *number as f64;
+            (held as i128 == i128::from(*number)).then(|| (number.to_string(), held))
+        }
         (PositiveLabel::Number(number), Kind::Number) if !number.is_nan() => Some((number.to_string(), *number)),
         (PositiveLabel::Flag(flag), Kind::Number) => Some((flag.to_string(), f64::from(u8::from(*flag)))),
         _ => None,
@@ -432,8 +437,10 @@ url = "null"
             (LABELS, "metrics = [\"confusion\"]", "confusion needs classes"),
             (LABELS, "metrics = [\"confusion\"], classes = [\"a\"]", "from 2 to 100 classes"),
             (LABELS, "metrics = [\"confusion\"], classes = [\"a\", \"a\"]", "a stands in classes twice"),
-            (LABELS, "metrics = [\"confusion\"], classes = [\"a\", 1]", "not of the label's kind"),
+            (LABELS, "metrics = [\"confusion\"], classes = [\"a\", 1]", "cannot hold"),
             (NUMBERS, "metrics = [\"confusion\"], classes = [1, 1.0]", "twice"),
+            (NUMBERS, "metrics = [\"confusion\"], classes = [1, 9007199254740993]", "cannot hold"),
+            (LABELS, "metrics = [\"confusion\"], classes = [\"a\", \"\"]", "cannot hold"),
             (LABELS, "metrics = [\"log_loss\"]", "log_loss needs probability"),
             (
                 LABELS,
@@ -445,7 +452,7 @@ url = "null"
                 "metrics = [\"roc_auc\"], classes = [\"a\", \"b\"], probabilities = [\"UV\", \"rain\"]",
                 "roc_auc needs",
             ),
-            (NUMBERS, "metrics = [\"f1\"], positive = \"a\"", "no label of the label's kind"),
+            (NUMBERS, "metrics = [\"f1\"], positive = \"a\"", "column can hold"),
         ] {
             let shown = of(columns, rest).err().unwrap_or_default();
             assert!(shown.contains("f.toml:16:") && shown.contains(hint), "{rest}:\n{shown}");

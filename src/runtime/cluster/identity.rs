@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use crate::config::{Dataflow, NamedFile, ParsedSettings};
+use crate::config::{Dataflow, NamedFile, ParsedSettings, read_params};
 use crate::data::fingerprint;
 use crate::runtime::cluster::build_identity::build_identity;
 use crate::runtime::error::Error;
@@ -42,7 +42,7 @@ impl OwnIdentity {
         let build =
             build_identity().map_err(|error| Error::Cluster(format!("this program's file cannot be read: {error}")))?;
         let files = dataflow.files();
-        let read = |file: &NamedFile| if file.told { None } else { std::fs::read(&file.path).ok() };
+        let read = |file: &NamedFile| if file.told { None } else { read_params(&file.path).ok() };
         let hash = |file: &NamedFile| read(file).map(|bytes| fingerprint(&bytes) as u64);
         let identity = ProcessIdentity {
             version: env!("CARGO_PKG_VERSION").into(),

@@ -6,6 +6,8 @@ use std::sync::Arc;
 use ring::hmac;
 use secrecy::{ExposeSecret, SecretSlice};
 
+use crate::disk;
+
 /// The secret that the processes of a run share; empty if none was given.
 #[derive(Clone, Default)]
 pub struct Secret(Option<Arc<SecretSlice<u8>>>);
@@ -13,13 +15,15 @@ pub struct Secret(Option<Arc<SecretSlice<u8>>>);
 impl Secret {
     /// The least length of a secret in bytes.
     pub const BYTES_MIN: usize = 16;
+    /// The most bytes of its file.
+    const BYTES_MAX: u64 = 1 << 20;
 
     /// Reads a secret from a file; white space around it is ignored.
     ///
     /// # Errors
     /// In words: a file that can't be read, or holds too little.
     pub fn read(path: &Path) -> Result<Secret, String> {
-        let bytes = std::fs::read(path).map_err(|error| error.to_string())?;
+        let bytes = disk::read_at_most(path, Secret::BYTES_MAX).map_err(|error| error.to_string())?;
         let secret = bytes.trim_ascii();
         if secret.len() < Secret::BYTES_MIN {
             let (found, least) = (secret.len(), Secret::BYTES_MIN);

@@ -28,7 +28,7 @@ pub struct ModelSwitch {
     /// By path, a hash of the params that serve.
     hashes: BTreeMap<String, u128>,
     /// All params that have served, in the order of their first message.
-    pub served: Vec<ServedModel>,
+    served: Vec<ServedModel>,
     _watch: Option<ParamsWatch>,
 }
 
@@ -78,7 +78,8 @@ impl ModelSwitch {
     }
 
     /// Goes on with a change, if there is one: new params are proposed to all processes, and serve from the `next` message
-    /// and row on once all have them ready. `oldest` is the first epoch in flight. `adopt` makes them durable before.
+    /// and row on once all have them ready. `oldest` is the first epoch in flight. If the input
+    /// `ends`, nothing changes any more. `adopt` makes them durable before.
     ///
     /// # Errors
     /// That of `adopt`.
@@ -86,6 +87,7 @@ impl ModelSwitch {
         &mut self,
         oldest: Option<u64>,
         next: (u64, u64),
+        ends: bool,
         adopt: impl FnOnce(&BTreeMap<String, u128>) -> Result<(), Error>,
     ) -> Result<(), Error> {
         // With messages of an earlier version in flight, there would be three.
@@ -98,6 +100,10 @@ impl ModelSwitch {
             self.versions.insert(self.last, &steps);
             self.proposals.iter_mut().for_each(|proposals| proposals.send(self.last, self.current, &params));
             self.pending = Some(params);
+        }
+        if ends && self.pending.take().is_some() {
+            self.decide(Err("the run ends, and no row is left for them".into()));
+            return Ok(());
         }
         let answer = self.proposals.as_ref().map_or(Some(Ok(())), |proposals| proposals.answer(self.last));
         let Some((params, answer)) = self.pending.take_if(|_| answer.is_some()).zip(answer) else { return Ok(()) };
@@ -119,6 +125,12 @@ impl ModelSwitch {
         Ok(())
     }
 
+    /// What has served messages before the `next` one.
+    pub fn served_before(self, next: u64) -> Vec<ServedModel> {
+        let first = self.served.first().map_or(0, |model| model.from_message);
+        self.served.into_iter().filter(|model| model.from_message == first || model.from_message < next).collect()
+    }
+
     /// The thread that waits for it may have ended.
     fn decide(&self, decision: Decision) {
         let _ = self.decisions.try_send(decision);
@@ -128,4 +140,50 @@ impl ModelSwitch {
 fn hashes(params: &ParamsFiles) -> BTreeMap<String, u128> {
     let hash = |path: &str| Some((path.to_owned(), fingerprint(params.get(path)?)));
     params.paths().filter_map(hash).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn params_for_which_no_row_is_left_do_not_serve() {
+        let params = |content: &[u8]| {
+            let mut params = ParamsFiles::default();
+            params.insert("m.json", content.to_vec());
+            params
+        };
+        let ((give, candidates), (decisions, decided)) = (bounded(1), bounded(1));
+        let served = |content: &[u8], from_message, from_row| {
+            let sha256 = params(content).hashes().remove("m.json").unwrap();
+            ServedModel { file: "m.json".into(), sha256, from_message, from_row }
+        };
+        let mut switch = ModelSwitch {
+            versions: ModelVersions::default(),
+            proposals: None,
+            candidates,
+            decisions,
+            current: 0,
+            since: 0,
+            last: 0,
+            pending: None,
+            hashes: hashes(&params(b"1")),
+            served: vec![served(b"1", 0, 0)],
+            _watch: None,
+        };
+        let propose = |content: &[u8]| {
+            give.send(CandidateParams { params: params(content), steps: Vec::new() }).unwrap();
+        };
+        propose(b"2");
+        switch.advance(None, (3, 30), false, |_| Ok(())).unwrap();
+        assert_eq!((decided.try_recv().unwrap(), switch.current()), (Ok((3, 30)), 1));
+        propose(b"3");
+        switch.advance(None, (5, 50), true, |_| panic!("nothing is adopted")).unwrap();
+        assert!(decided.try_recv().unwrap().is_err_and(|reason| reason.contains("no row is left")));
+        assert_eq!(switch.current(), 1);
+        // Ready before the end was seen, but the message 5 never came.
+        propose(b"4");
+        switch.advance(None, (5, 50), false, |_| Ok(())).unwrap();
+        assert_eq!(switch.served_before(5), [served(b"1", 0, 0), served(b"2", 3, 30)]);
+    }
 }

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 
-use crate::config::{Dataflow, ParamsFiles};
+use crate::config::{Dataflow, ParamsFiles, read_params};
 use crate::data::Schema;
 use crate::measure::ServedModel;
 use crate::runtime::background_thread::BackgroundThread;
@@ -178,7 +178,7 @@ impl Watched {
     fn read(&mut self, path: &str) -> Result<Vec<u8>, String> {
         for _ in 0..READS_MAX {
             let before = stamp(Path::new(path));
-            let contents = std::fs::read(path);
+            let contents = read_params(Path::new(path));
             if before == stamp(Path::new(path)) {
                 self.changing.remove(path);
                 self.seen.insert(path.to_owned(), before);

@@ -40,7 +40,7 @@ impl Classifier for BoostedClassifier {
         Ok(BoostedClassifier { trees, link, second_at_zero: params.flag("second_at_zero")? })
     }
 
-    fn accepted(&self) -> Accepted {
+    fn accepted(&self) -> Accepted<'_> {
         self.trees.accepted()
     }
 

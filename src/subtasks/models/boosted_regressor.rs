@@ -18,7 +18,7 @@ impl Regressor for BoostedRegressor {
         Ok(BoostedRegressor { trees: BoostedTrees::read(params, 1)?, logarithm })
     }
 
-    fn accepted(&self) -> Accepted {
+    fn accepted(&self) -> Accepted<'_> {
         self.trees.accepted()
     }
 

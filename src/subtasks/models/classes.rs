@@ -1,8 +1,10 @@
 //! The labels of a classifier's classes.
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 use std::sync::Arc;
 
+use ordered_float::OrderedFloat;
 use schemars::generate::SchemaGenerator;
 use schemars::{JsonSchema, Schema, json_schema};
 use serde::de::Error;
@@ -18,6 +20,22 @@ pub struct Classes {
     names: Arc<[String]>,
     /// `None` if they are texts.
     numbers: Option<Arc<[f64]>>,
+}
+
+/// A label as a number column has it: a flag is 1 or 0.
+fn number(label: &Value) -> Option<f64> {
+    match label {
+        Value::Number(number) => number.as_f64().filter(|x| x.is_finite()),
+        Value::Bool(flag) => Some(f64::from(u8::from(*flag))),
+        _ => None,
+    }
+}
+
+/// Whether a label is a whole number for which a number column has another.
+fn is_rounded(label: &Value) -> bool {
+    let Value::Number(whole) = label else { return false };
+    let whole = whole.as_i64().map(i128::from).or(whole.as_u64().map(i128::from));
+    whole.is_some_and(|whole| whole as f64 as i128 != whole)
 }
 
 impl<'de> Deserialize<'de> for Classes {
@@ -47,7 +65,7 @@ impl Classes {
     /// Reads `classes_`.
     ///
     /// # Errors
-    /// In words: none, one twice, or labels of several kinds.
+    /// In words: none, one twice, one that no column can hold, or labels of several kinds.
     pub fn read(params: &Params<'_>) -> Result<Classes, String> {
         let Value::Array(labels) = params.value("classes_")? else { return Err("classes_ is not a list".into()) };
         if labels.is_empty() {
@@ -57,24 +75,27 @@ impl Classes {
     }
 
     fn of(labels: &[Value]) -> Result<Classes, String> {
-        let number = |label: &Value| match label {
-            Value::Number(number) => number.as_f64().filter(|x| x.is_finite()),
-            Value::Bool(flag) => Some(f64::from(u8::from(*flag))),
-            _ => None,
-        };
         let name = |label: &Value| label.as_str().map_or_else(|| label.to_string(), str::to_owned);
         let names: Vec<String> = labels.iter().map(name).collect();
-        if let Some(twice) = names.iter().enumerate().find(|(place, name)| names[..*place].contains(name)) {
-            return Err(format!("classes_[{}] is {:?} a second time", twice.0, twice.1));
+        let mut known = HashSet::new();
+        if let Some(place) = names.iter().position(|name| !known.insert(name.as_str())) {
+            return Err(format!("classes_[{place}] is {:?} a second time", names[place]));
+        }
+        if let Some(place) = names.iter().position(String::is_empty) {
+            return Err(format!("classes_[{place}] is an empty text, which stands for no value: give it a name"));
         }
         if labels.iter().all(Value::is_string) {
             return Ok(Classes { names: names.into(), numbers: None });
         }
+        if let Some(place) = labels.iter().position(is_rounded) {
+            return Err(format!("classes_[{place}] is {}, which no number column holds: make it a text", names[place]));
+        }
         let numbers: Option<Vec<f64>> = labels.iter().map(number).collect();
         let numbers = numbers.ok_or("classes_ are neither all texts nor all numbers")?;
-        // `1` and `1.0` are one class.
-        if let Some(twice) = numbers.iter().enumerate().find(|(place, number)| numbers[..*place].contains(number)) {
-            return Err(format!("classes_[{}] is {} a second time", twice.0, twice.1));
+        // `1` and `1.0` are one class, and so are 0 and -0.
+        let mut known = HashSet::new();
+        if let Some(place) = numbers.iter().position(|number| !known.insert(OrderedFloat(*number))) {
+            return Err(format!("classes_[{place}] is {} a second time", numbers[place]));
         }
         Ok(Classes { names: names.into(), numbers: Some(numbers.into()) })
     }
@@ -179,5 +200,27 @@ mod tests {
             let shown = labels.to_string();
             assert!(read(labels).is_err_and(|reason| reason.contains("classes_")), "{shown}");
         }
+    }
+
+    #[test]
+    fn labels_that_a_column_would_hold_as_others_are_refused() {
+        let reason = |labels: Value| read(labels).err().unwrap_or_default();
+        assert!(reason(json!(["", "wet"])).contains("classes_[0] is an empty text"));
+        for rounded in [json!([5, (1_u64 << 53) + 1]), json!([5, -(1_i64 << 53) - 1]), json!([5, u64::MAX])] {
+            assert!(reason(rounded).contains("classes_[1]"), "2^53 and above");
+        }
+        assert_eq!(reason(json!([1_u64 << 53, (1_u64 << 53) + 2, i64::MIN, 1_u64 << 63, 1e300])), "");
+        assert!(serde_json::from_str::<Classes>(r#"["", "wet"]"#).is_err());
+        assert!(serde_json::from_str::<Classes>("[0, 9007199254740993]").is_err());
+        // -0.0 and 0.0 are one number.
+        assert!(reason(json!([0.0, -0.0])).contains("a second time"));
+    }
+
+    #[test]
+    fn many_classes_are_not_compared_with_each_other() {
+        let mut many: Vec<u32> = (0..100_000).collect();
+        assert_eq!(read(json!(many)).unwrap().count(), many.len());
+        many.push(7);
+        assert!(read(json!(many)).is_err_and(|reason| reason.contains("classes_[100000]")));
     }
 }

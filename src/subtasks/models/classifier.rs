@@ -30,7 +30,7 @@ pub trait Classifier: Sized + Send + Sync + 'static {
     fn read(params: &Params<'_>, classes: usize) -> Result<Self, String>;
 
     /// As [`Model::accepted`].
-    fn accepted(&self) -> Accepted {
+    fn accepted(&self) -> Accepted<'_> {
         Accepted::default()
     }
 
@@ -77,7 +77,7 @@ impl<C: Classifier> Model for Classify<C> {
         Ok(Classify { classifier: C::read(params, classes.count())?, classes })
     }
 
-    fn accepted(&self) -> Accepted {
+    fn accepted(&self) -> Accepted<'_> {
         self.classifier.accepted()
     }
 

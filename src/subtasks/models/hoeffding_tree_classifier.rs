@@ -166,7 +166,7 @@ impl Learning for HoeffdingTreeClassifier {
     const ROW_BY_ROW: bool = true;
 
     /// A missing value is a feature that river's row does not have.
-    fn accepted(&self) -> Accepted {
+    fn accepted(&self) -> Accepted<'_> {
         Accepted { missing: true, ..Accepted::default() }
     }
 

@@ -19,11 +19,15 @@ impl Model for IsolationForest {
 
     fn read(params: &Params<'_>) -> Result<IsolationForest, String> {
         let trees = read_trees(params, 1)?;
-        Ok(IsolationForest { trees, usual_depths: params.number("usual_depths")?, offset: params.number("offset_")? })
+        let (usual_depths, offset) = (params.number("usual_depths")?, params.number("offset_")?);
+        if usual_depths < 0.0 {
+            return Err(format!("usual_depths is {usual_depths}, below 0"));
+        }
+        Ok(IsolationForest { trees, usual_depths, offset })
     }
 
-    fn accepted(&self) -> Accepted {
-        Accepted { missing: true, infinite: true, single: true }
+    fn accepted(&self) -> Accepted<'_> {
+        Accepted { missing: true, infinite: true, single: true, finite: &[] }
     }
 
     fn evaluate(&self, features: &Features<'_>, outputs: &[ModelOutput]) -> Vec<OutputValues> {

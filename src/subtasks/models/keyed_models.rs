@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use super::empty_rows::with_values;
 use super::online_model::OnlineModel;
 use super::{Features, Learning, Model, ModelOutput, OutputValues};
 use crate::data::{KeyedState, Kind, Message, TextColumn, from_bytes, to_bytes};
@@ -128,7 +129,14 @@ impl<L: Learning> Remembering for KeyedModels<L> {
         let mut new: Vec<NewColumn> = self.new.iter().map(blank).collect();
         let targets = online.targets(message, scope);
         let mut keep = vec![true; rows];
-        for (key, rows) in groups(message, self.key) {
+        let some = online.appended.skips_empty().then(|| with_values(message, scope));
+        for (key, mut rows) in groups(message, self.key) {
+            if let Some(some) = &some {
+                rows.retain(|row| some[*row]);
+                if rows.is_empty() {
+                    continue;
+                }
+            }
             let gathered = gather(message, scope, &rows);
             if L::ROW_BY_ROW {
                 let targets: Vec<Option<f64>> = rows.iter().map(|row| targets[*row]).collect();
@@ -136,8 +144,10 @@ impl<L: Learning> Remembering for KeyedModels<L> {
                 new.iter_mut().zip(said).for_each(|(column, values)| column.fill(&rows, &values));
                 continue;
             }
-            let model = self.states.get(&key).and_then(|state| online.learning.model(state));
-            if let Some(model) = model {
+            // A key that has learnt nothing yet may have something to say, too.
+            let before = self.states.get(&key);
+            let before = before.map_or_else(|| Cow::Owned(online.learning.start(&self.columns)), Cow::Borrowed);
+            if let Some(model) = online.learning.model(&before) {
                 let said = model.evaluate(&features(&gathered, rows.len()), &self.outputs);
                 new.iter_mut().zip(said).for_each(|(column, values)| column.fill(&rows, &values));
             }
@@ -208,7 +218,7 @@ mod tests {
     use super::*;
     use crate::data::Schema;
     use crate::subtasks::models::testing::names;
-    use crate::subtasks::models::{SgdRegression, SgdRegressor};
+    use crate::subtasks::models::{HalfSpaceTreesLearning, SgdRegression, SgdRegressor};
     use crate::subtasks::{Refusal, Subtasks};
     use toml::de::ValueDeserializer;
 
@@ -251,6 +261,30 @@ mod tests {
         let (second, _) = said(&mut models, &[(3.0, f64::NAN, 1.0, "a"), (1.0, f64::NAN, 1.0, "b")]);
         assert!(second[0] == 4.0 && second[1].is_nan(), "{second:?}");
         assert_eq!((models.changes().len(), models.changes().len()), (1, 0));
+    }
+
+    #[test]
+    fn half_space_trees_score_the_first_rows_of_a_key_as_river_does() {
+        let online: OnlineModel<HalfSpaceTreesLearning> =
+            serde::Deserialize::deserialize(ValueDeserializer::parse("{seed = 1}").unwrap()).unwrap();
+        let mut models = KeyedModels::new(Arc::new(online), None, names(1), OnError::Row);
+        for values in [vec![0.5, 0.1], vec![0.3, 0.9]] {
+            let mut message = Message::from_columns(&[values]);
+            models.apply(&mut message, &Scope::numbers(1), &mut |_, _| panic!("none is refused"));
+            assert_eq!(message.column(1), [0.0, 0.0]);
+        }
+    }
+
+    #[test]
+    fn empty_rows_are_passed_over_and_teach_nothing_if_so_told() {
+        let skips = PLAIN.replace('{', "{skip_empty = true, ");
+        let (mut models, mut plain) = (models(&skips), models(PLAIN));
+        let rows = [(1.0, 2.0, 1.0, "a"), (f64::NAN, 9.0, 1.0, "a"), (f64::NAN, f64::NAN, 1.0, "b")];
+        let (said_first, refused) = said(&mut models, &rows);
+        assert!(said_first.iter().all(|x| x.is_nan()) && refused.is_empty());
+        said(&mut plain, &rows[..1]);
+        let (next, _) = said(&mut models, &[(f64::NAN, 7.0, 1.0, "a"), (3.0, f64::NAN, 1.0, "a")]);
+        assert!(next[0].is_nan() && next[1] == said(&mut plain, &[(3.0, f64::NAN, 1.0, "a")]).0[0]);
     }
 
     #[test]

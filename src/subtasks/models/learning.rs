@@ -39,7 +39,7 @@ pub trait Learning: DeserializeOwned + JsonSchema + Send + Sync + 'static {
     fn check(&self) -> Result<(), Refusal>;
 
     /// Which values it takes.
-    fn accepted(&self) -> Accepted {
+    fn accepted(&self) -> Accepted<'_> {
         Accepted::default()
     }
 

@@ -2,7 +2,7 @@
 //! its end.
 //!
 //! - `model`: the trait of a model; `served`: a model as a subtask with `outputs` and `prefix`;
-//!   `shadowed`: two side by side.
+//!   `shadowed`: two side by side; `empty_rows`: one that passes over rows without a value; `some_rows`: what both share.
 //! - `output`: what a model can say; `accepted`: which values it takes; `params`: its fitted params, field by field.
 //! - `regressor`, `classifier`: the outputs that all of a kind share; `classes`: their labels.
 //! - a file a family of models that scikit-learn computes alike, such as `linear_classifier`.
@@ -22,6 +22,7 @@ mod boosted_regressor;
 mod boosted_trees;
 mod classes;
 mod classifier;
+mod empty_rows;
 mod gaussian_learning;
 mod gaussian_nb;
 mod half_space_trees;
@@ -58,6 +59,7 @@ mod sgd_method;
 mod sgd_regression;
 mod sgd_regressor;
 mod shadowed;
+mod some_rows;
 mod split_parameters;
 mod support_params;
 mod svc;
@@ -105,6 +107,7 @@ pub use sgd_classifier::SgdClassifier;
 pub use sgd_regression::{SgdRegression, SgdRegressorParameters};
 pub use sgd_regressor::SgdRegressor;
 pub use shadowed::Shadowed;
+pub use split_parameters::MODEL_PARAMETERS;
 pub use svc::Svc;
 pub use svr::Svr;
 pub use tree_classifier::TreeClassifier;

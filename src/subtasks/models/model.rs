@@ -33,7 +33,7 @@ pub trait Model: Sized + Send + Sync + 'static {
     fn read(params: &Params<'_>) -> Result<Self, String>;
 
     /// Which values it takes.
-    fn accepted(&self) -> Accepted {
+    fn accepted(&self) -> Accepted<'_> {
         Accepted::default()
     }
 

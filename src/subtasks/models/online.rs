@@ -7,6 +7,7 @@ use schemars::generate::SchemaGenerator;
 use schemars::{JsonSchema, Schema};
 use serde::{Deserialize, Deserializer};
 
+use super::empty_rows::without_empty;
 use super::keyed_models::KeyedModels;
 use super::online_model::OnlineModel;
 use super::served::{self, Served};
@@ -59,6 +60,10 @@ impl<L: Learning> BatchSubtask for Online<L> {
         Err(Fault::new("The model learns over the stream: it has nothing to say of a message alone."))
     }
 
+    fn says_of_empty(&self) -> bool {
+        self.0.appended.skip_empty.is_none() && self.0.learning.accepted().missing
+    }
+
     fn columns_after(&self, schema: &data::Schema, _: &Scope) -> data::Schema {
         schema.clone().with(self.0.known_columns())
     }
@@ -101,6 +106,21 @@ impl<L: Learning> Incremental for Online<L> {
     }
 
     fn check_rows(&self, message: &Message, scope: &Scope) -> Result<(), Fault> {
+        let skips = self.0.appended.skips_empty();
+        match skips.then(|| without_empty(message, scope)).flatten() {
+            Some((taken, places)) => self.check_all(&taken, scope).map_err(|fault| fault.at(&places)),
+            None => self.check_all(message, scope),
+        }
+    }
+
+    fn remembering(self: Arc<Self>, key: Option<usize>, scope: &Scope, on_error: OnError) -> Box<dyn Remembering> {
+        Box::new(KeyedModels::new(self.0.clone(), key, column_names(scope), on_error))
+    }
+}
+
+impl<L: Learning> Online<L> {
+    /// Refuses rows, of which none is passed over.
+    fn check_all(&self, message: &Message, scope: &Scope) -> Result<(), Fault> {
         self.0.learning.accepted().check(message, scope)?;
         let Some(column) = &scope.target else { return Ok(()) };
         let target = self.0.learning.target();
@@ -118,9 +138,5 @@ impl<L: Learning> Incremental for Online<L> {
             _ => "Input y contains infinity or a value too large for dtype('float64').".to_owned(),
         };
         Err(Flaw::of_rows(rows, reason).named(&column.name, &message.ids))
-    }
-
-    fn remembering(self: Arc<Self>, key: Option<usize>, scope: &Scope, on_error: OnError) -> Box<dyn Remembering> {
-        Box::new(KeyedModels::new(self.0.clone(), key, column_names(scope), on_error))
     }
 }

@@ -1,14 +1,20 @@
 //! The fitted params of a model, read field by field.
 
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 
+use crate::data::did_you_mean;
 use crate::subtasks::Learned;
 
 /// The fitted params of a model. Long arrays are `{"dtype": "<f8", "base64": ...}`: the bytes of their numbers.
 pub struct Params<'a> {
     learned: &'a Learned,
+    /// The names that were asked for.
+    known: RefCell<BTreeSet<String>>,
     /// How many columns it is fitted on.
     pub columns: usize,
 }
@@ -16,12 +22,28 @@ pub struct Params<'a> {
 impl<'a> Params<'a> {
     /// Those of a step that was fitted on so many columns.
     pub fn new(learned: &'a Learned, columns: usize) -> Params<'a> {
-        Params { learned, columns }
+        Params { learned, known: RefCell::default(), columns }
     }
 
     /// Whether there is a field of this name.
     pub fn has(&self, name: &str) -> bool {
-        self.learned.get(name).is_ok()
+        self.value(name).is_ok()
+    }
+
+    /// Refuses fields that nobody has asked for: the model would not be the one that was fitted.
+    ///
+    /// # Errors
+    /// The first of them.
+    pub fn check_known(&self) -> Result<(), String> {
+        let known = self.known.borrow();
+        match self.learned.names().find(|name| !known.contains(*name)) {
+            None => Ok(()),
+            Some(name) => {
+                let nearest = did_you_mean(name, known.iter().map(String::as_str));
+                let hint = nearest.map(|nearest| format!(": {nearest}")).unwrap_or_default();
+                Err(format!("{name} is no field of this model{hint}"))
+            }
+        }
     }
 
     /// The value of a field.
@@ -29,6 +51,7 @@ impl<'a> Params<'a> {
     /// # Errors
     /// If it is not there.
     pub fn value(&self, name: &str) -> Result<&'a Value, String> {
+        self.known.borrow_mut().insert(name.to_owned());
         self.learned.get(name)
     }
 

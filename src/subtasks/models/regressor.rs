@@ -14,7 +14,7 @@ pub trait Regressor: Sized + Send + Sync + 'static {
     fn read(params: &Params<'_>) -> Result<Self, String>;
 
     /// As [`Model::accepted`].
-    fn accepted(&self) -> Accepted {
+    fn accepted(&self) -> Accepted<'_> {
         Accepted::default()
     }
 
@@ -33,7 +33,7 @@ impl<R: Regressor> Model for Regress<R> {
         R::read(params).map(Regress)
     }
 
-    fn accepted(&self) -> Accepted {
+    fn accepted(&self) -> Accepted<'_> {
         self.0.accepted()
     }
 

@@ -7,6 +7,7 @@ use schemars::generate::SchemaGenerator;
 use schemars::{JsonSchema, Schema, json_schema};
 use serde::{Deserialize, Deserializer};
 
+use super::empty_rows::SkipsEmpty;
 use super::split_parameters::Appended;
 use super::{Features, Model, ModelOutput, OutputValues, Params};
 use crate::data::{self, Kind, Message};
@@ -48,6 +49,10 @@ pub(super) fn schema<M: Model>() -> Schema {
             "prefix": {
                 "type": "string", "default": "",
                 "description": "Stands before the names of the new columns, such as `forest_`.",
+            },
+            "skip_empty": {
+                "type": "boolean", "default": false,
+                "description": "Whether a row without a value in any of the model's columns is passed over: the new columns are missing there, and nothing is learnt from it. Else it is predicted, or refused, as scikit-learn does.",
             },
         },
         "additionalProperties": false,
@@ -100,9 +105,13 @@ impl<M: Model> Fit for Served<M> {
     }
 
     fn freeze(&self, learned: &Learned, columns: usize) -> Result<Transform, String> {
-        let model = M::read(&Params::new(learned, columns))?;
+        let params = Params::new(learned, columns);
+        let model = M::read(&params)?;
+        params.check_known()?;
         let new = self.appended.columns::<M>(|output| model.columns(output))?;
-        Ok(Transform::by_message(FittedModel { model, outputs: self.appended.outputs::<M>(), new }))
+        let (outputs, told) = (self.appended.outputs::<M>(), self.appended.skip_empty.is_some());
+        let fitted = Transform::by_message(FittedModel { model, outputs, new: new.clone(), told });
+        Ok(if self.appended.skips_empty() { Transform::by_message(SkipsEmpty::new(fitted, new)) } else { fitted })
     }
 }
 
@@ -112,6 +121,8 @@ struct FittedModel<M> {
     outputs: Vec<ModelOutput>,
     /// The columns that it appends.
     new: Vec<(String, Kind)>,
+    /// Whether the file says what becomes of rows without a value.
+    told: bool,
 }
 
 impl<M: Model> BatchSubtask for FittedModel<M> {
@@ -133,6 +144,10 @@ impl<M: Model> BatchSubtask for FittedModel<M> {
         true
     }
 
+    fn says_of_empty(&self) -> bool {
+        !self.told && self.model.accepted().missing
+    }
+
     fn columns_after(&self, schema: &data::Schema, _: &Scope) -> data::Schema {
         schema.clone().with(self.new.iter().cloned())
     }
@@ -151,7 +166,7 @@ mod tests {
     type FittedLine = Served<Regress<LinearRegressor>>;
 
     fn line(prefix: &str) -> FittedLine {
-        Served::new(Appended { outputs: None, prefix: prefix.into() })
+        Served::new(Appended { prefix: prefix.into(), ..Appended::default() })
     }
 
     #[test]
@@ -170,10 +185,32 @@ mod tests {
     }
 
     #[test]
+    fn empty_rows_are_passed_over_if_so_told() {
+        const N: f64 = f64::NAN;
+        let learned = Learned::default().with("coef_", [2.0, -1.0]).with("intercept_", 0.5);
+        let skips = |skip_empty| {
+            let line = FittedLine::new(Appended { skip_empty, ..Appended::default() });
+            line.freeze(&learned, 2).unwrap()
+        };
+        let message = |columns: [Vec<f64>; 2]| Message::from_columns(&columns);
+        let mut some = message([vec![N, 1.0, N, 2.0], vec![N, 3.0, N, 4.0]]);
+        assert_eq!(skips(None).apply(&mut some.clone(), &Scope::numbers(2)).unwrap_err().rows(), [0, 2]);
+        skips(Some(true)).apply(&mut some, &Scope::numbers(2)).unwrap();
+        assert_eq!(some.column(2).iter().map(|x| x.to_bits()).collect::<Vec<_>>(), [N, -0.5, N, 0.5].map(f64::to_bits));
+        let mut none = message([vec![N], vec![N]]);
+        skips(Some(true)).apply(&mut none, &Scope::numbers(2)).unwrap();
+        assert!(none.column(2)[0].is_nan());
+        // A row with one gap is refused by its own place, behind those that are passed over.
+        let mut gap = message([vec![N, 1.0, N, 2.0], vec![N, 3.0, N, N]]);
+        let fault = skips(Some(true)).apply(&mut gap, &Scope::numbers(2)).unwrap_err();
+        assert_eq!((fault.rows(), fault.to_string().contains("row 3.")), (&[3][..], true), "{fault}");
+    }
+
+    #[test]
     fn outputs_that_it_has_not_are_refused() {
         for outputs in [vec![], vec![ModelOutput::Cluster], vec![ModelOutput::Prediction; 2]] {
-            let refused =
-                FittedLine::new(Appended { outputs: Some(outputs), prefix: String::new() }).check().unwrap_err();
+            let appended = Appended { outputs: Some(outputs), ..Appended::default() };
+            let refused = FittedLine::new(appended).check().unwrap_err();
             assert_eq!(refused.parameter, "outputs");
         }
         assert!(line("").check().is_ok());

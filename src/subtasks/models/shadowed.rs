@@ -1,6 +1,7 @@
 //! Two models side by side: what the second one says of a row stands beside what the first one says.
 
-use crate::data::{Kind, Message, Schema, TextColumn};
+use super::some_rows::append_of_some;
+use crate::data::{Kind, Message, Schema};
 use crate::subtasks::{BatchSubtask, Fault, Refusal, Scope, Transform, remove_refused};
 
 /// What the names of the second model's columns end in.
@@ -45,28 +46,7 @@ impl Shadowed {
                 Err(next) => fault = next,
             }
         }
-        self.append(message, &taken);
-    }
-
-    /// Appends the columns that some rows of a message have behind its own; the other rows have no values there.
-    fn append(&self, message: &mut Message, taken: &Message) {
-        let mut rest = taken.ids.iter().zip(0..).peekable();
-        let places = message.ids.iter().map(|id| rest.next_if(|(of, _)| *of == id).map(|(_, place)| place));
-        let places: Vec<Option<usize>> = places.collect();
-        let (mut numbers, mut texts) = (message.number_columns(), message.texts.len());
-        for (_, kind) in &self.new {
-            if *kind == Kind::Number {
-                let value = |place: &Option<usize>| place.map_or(f64::NAN, |place| taken.column(numbers)[place]);
-                let column = places.iter().map(value).collect();
-                message.push_column(column);
-                numbers += 1;
-            } else {
-                let mut column = TextColumn::default();
-                places.iter().for_each(|place| column.push(place.and_then(|place| taken.texts[texts].get(place))));
-                message.texts.push(column);
-                texts += 1;
-            }
-        }
+        append_of_some(message, &taken, &self.new);
     }
 }
 
@@ -79,6 +59,10 @@ impl BatchSubtask for Shadowed {
 
     fn refuses_first(&self) -> bool {
         self.served.refuses_first()
+    }
+
+    fn says_of_empty(&self) -> bool {
+        self.served.says_of_empty() || self.shadow.says_of_empty()
     }
 
     fn columns_after(&self, schema: &Schema, scope: &Scope) -> Schema {
@@ -100,6 +84,7 @@ impl BatchSubtask for Shadowed {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::data::TextColumn;
     use crate::subtasks::models::{LinearRegressor, Regress, Served};
     use crate::subtasks::{Fit, Learned};
     use toml::de::ValueDeserializer;

@@ -10,6 +10,9 @@ use serde::{Deserialize, de};
 use super::{Model, ModelOutput};
 use crate::data::Kind;
 
+/// The parameters of every model, whether it learns or not.
+pub const MODEL_PARAMETERS: [&str; 3] = ["outputs", "prefix", "skip_empty"];
+
 /// What a model appends to the rows.
 #[derive(Clone, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -18,9 +21,16 @@ pub struct Appended {
     pub outputs: Option<Vec<ModelOutput>>,
     /// Stands before the names of the new columns.
     pub prefix: String,
+    /// Whether rows without a value in any of its columns are passed over; not said if not given.
+    pub skip_empty: Option<bool>,
 }
 
 impl Appended {
+    /// Whether rows without a value in any of its columns are passed over.
+    pub fn skips_empty(&self) -> bool {
+        self.skip_empty == Some(true)
+    }
+
     /// What a model says of a row.
     pub fn outputs<M: Model>(&self) -> Vec<ModelOutput> {
         self.outputs.clone().unwrap_or_else(|| vec![M::OUTPUTS[0]])
@@ -85,6 +95,10 @@ impl<'de, M: MapAccess<'de>> MapAccess<'de> for Others<'_, M> {
                     self.appended.prefix = self.map.next_value()?;
                     seed = back;
                 }
+                Some(Read::SkipEmpty(back)) => {
+                    self.appended.skip_empty = Some(self.map.next_value()?);
+                    seed = back;
+                }
             }
         }
     }
@@ -98,6 +112,7 @@ impl<'de, M: MapAccess<'de>> MapAccess<'de> for Others<'_, M> {
 enum Read<K, V> {
     Outputs(K),
     Prefix(K),
+    SkipEmpty(K),
     Other(V),
 }
 
@@ -122,6 +137,7 @@ impl<'de, K: DeserializeSeed<'de>> Visitor<'de> for Key<K> {
         match key {
             "outputs" => Ok(Read::Outputs(self.0)),
             "prefix" => Ok(Read::Prefix(self.0)),
+            "skip_empty" => Ok(Read::SkipEmpty(self.0)),
             _ => {
                 let key: StrDeserializer<'_, E> = key.into_deserializer();
                 self.0.deserialize(key).map(Read::Other)

@@ -1,28 +1,28 @@
 //! Classification by one tree, or by the mean probabilities of a forest.
 
-use super::tree_params::read_trees;
+use super::tree_params::read_some;
 use super::{Accepted, Classifier, Features, Judged, ModelOutput, Params};
 use crate::kernels::softmax::argmax;
 use crate::kernels::trees::Trees;
 
-/// One tree, or the mean of several.
-pub struct TreeClassifier {
+/// `ONE` tree, or the mean of several.
+pub struct TreeClassifier<const ONE: bool> {
     trees: Trees<f32>,
     classes: usize,
     takes_missing: bool,
 }
 
-impl Classifier for TreeClassifier {
+impl<const ONE: bool> Classifier for TreeClassifier<ONE> {
     const SUMMARY: &'static str = "Predicts the class of the largest mean probability in the leaves of its trees.";
     const OUTPUTS: &'static [ModelOutput] = &[ModelOutput::Prediction, ModelOutput::Probability];
 
-    fn read(params: &Params<'_>, classes: usize) -> Result<TreeClassifier, String> {
-        let trees = read_trees(params, classes)?;
+    fn read(params: &Params<'_>, classes: usize) -> Result<TreeClassifier<ONE>, String> {
+        let trees = read_some(params, classes, ONE)?;
         Ok(TreeClassifier { trees, classes, takes_missing: params.flag("takes_missing")? })
     }
 
-    fn accepted(&self) -> Accepted {
-        Accepted { missing: self.takes_missing, infinite: false, single: true }
+    fn accepted(&self) -> Accepted<'_> {
+        Accepted { missing: self.takes_missing, single: true, ..Accepted::default() }
     }
 
     fn judge(&self, features: &Features<'_>, _: &[ModelOutput]) -> Judged {

@@ -1,24 +1,24 @@
 //! Regression by one tree, or by the mean of a forest.
 
-use super::tree_params::read_trees;
+use super::tree_params::read_some;
 use super::{Accepted, Features, Params, Regressor};
 use crate::kernels::trees::Trees;
 
-/// One tree, or the mean of several.
-pub struct TreeRegressor {
+/// `ONE` tree, or the mean of several.
+pub struct TreeRegressor<const ONE: bool> {
     trees: Trees<f32>,
     takes_missing: bool,
 }
 
-impl Regressor for TreeRegressor {
+impl<const ONE: bool> Regressor for TreeRegressor<ONE> {
     const SUMMARY: &'static str = "Predicts the mean of what the leaves of its trees hold.";
 
-    fn read(params: &Params<'_>) -> Result<TreeRegressor, String> {
-        Ok(TreeRegressor { trees: read_trees(params, 1)?, takes_missing: params.flag("takes_missing")? })
+    fn read(params: &Params<'_>) -> Result<TreeRegressor<ONE>, String> {
+        Ok(TreeRegressor { trees: read_some(params, 1, ONE)?, takes_missing: params.flag("takes_missing")? })
     }
 
-    fn accepted(&self) -> Accepted {
-        Accepted { missing: self.takes_missing, infinite: false, single: true }
+    fn accepted(&self) -> Accepted<'_> {
+        Accepted { missing: self.takes_missing, single: true, ..Accepted::default() }
     }
 
     fn predict(&self, features: &Features<'_>) -> Vec<f64> {
