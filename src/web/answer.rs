@@ -87,7 +87,10 @@ impl ApiError {
                 ApiError::new(StatusCode::CONFLICT, format!("there is a project {name} already"))
             }
             // It is no file, no text, or too long.
-            std::io::ErrorKind::InvalidInput | std::io::ErrorKind::InvalidData | std::io::ErrorKind::FileTooLarge => {
+            std::io::ErrorKind::InvalidInput
+            | std::io::ErrorKind::IsADirectory
+            | std::io::ErrorKind::InvalidData
+            | std::io::ErrorKind::FileTooLarge => {
                 ApiError::unusable(format!("{name}.toml cannot be read: {error}"))
             }
             std::io::ErrorKind::StorageFull => {
