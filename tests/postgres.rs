@@ -245,6 +245,43 @@ fn a_row_at_which_the_database_fails_is_a_dead_letter_where_others_are_taken() {
     assert_eq!(dead_letters(&directory).len(), 0);
 }
 
+/// Regression: a statement of the database held the dataflow up, and every other sink with it.
+#[test]
+#[ignore = "needs PostgreSQL"]
+fn the_dataflow_goes_on_while_the_database_is_at_work() {
+    let database = Database::started();
+    database.create();
+    database.ask(
+        "CREATE TABLE weather (station text, at timestamptz, n double precision, temp double precision);
+         CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS \
+         $$ BEGIN PERFORM pg_advisory_xact_lock_shared(1); RETURN NULL; END $$;
+         CREATE TRIGGER slow BEFORE INSERT ON weather FOR EACH STATEMENT EXECUTE FUNCTION slow()",
+    );
+    let mut command = Command::new("psql");
+    let lock = "SELECT pg_advisory_lock(1); SELECT pg_sleep(1000)";
+    command.args(["-h", "127.0.0.1", "-U", "owner", "-d", "weather", "-Xqc", lock]).stdout(Stdio::null());
+    let mut holder = Process(command.env("PGPORT", database.port.to_string()).spawn().unwrap());
+    let held = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'";
+    wait_until("the lock", || database.ask(held) == "1");
+    let directory = tempfile::tempdir().unwrap();
+    let (head, table) = HEAD.split_once("[sink]").unwrap();
+    let url = database.url();
+    let text = format!("{head}[[sink]]\nurl = \"out.csv\"\n[[sink]]{table}url = \"{url}\"\n");
+    std::fs::write(directory.path().join("weather.toml"), text).unwrap();
+    const ROWS: usize = 20_000;
+    rows(
+        &directory,
+        &format!("station,at,n,temp\n{}", (0..ROWS).map(|n| format!("hill,,{n},1\n")).collect::<String>()),
+    );
+    let mut process = Process(self::command(&directory, &[]).spawn().unwrap());
+    wait_until("all rows in the file", || broker::lines(&directory.path().join("out.csv")) == ROWS + 1);
+    assert_eq!(database.ask("SELECT count(*) FROM weather"), "0");
+    database.ask("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE wait_event = 'PgSleep'");
+    holder.kill();
+    assert_eq!(process.code(), Some(0));
+    assert_eq!(database.ask("SELECT count(*), count(DISTINCT n) FROM weather"), format!("{ROWS}|{ROWS}"));
+}
+
 /// The file is wrong, which no database needs to be asked for.
 #[test]
 fn a_key_that_the_rows_lack_is_an_error_of_the_file() {

@@ -12,7 +12,7 @@ use super::tls::Tls;
 use crate::mqtt::{Backoff, masked};
 use crate::sink::opening::Opening;
 use crate::sink::pause::pause;
-use crate::sink::{Deadline, Error, SinkProgress};
+use crate::sink::{Error, SinkProgress};
 
 /// How long an attempt to connect may take.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -102,12 +102,12 @@ impl Database {
         }
     }
 
-    /// A later connection.
+    /// A later connection, unless the wait for it is `over`.
     ///
     /// # Errors
     /// As [`Database::connect`].
-    pub fn again(&self, deadline: &Deadline, progress: &SinkProgress) -> Result<Client, Error> {
-        self.connect(progress, || deadline.has_passed())
+    pub fn again(&self, over: impl Fn() -> bool, progress: &SinkProgress) -> Result<Client, Error> {
+        self.connect(progress, over)
     }
 
     /// Connects, and waits for an absent database until the wait is `over`.
@@ -132,7 +132,7 @@ impl Database {
                 return Err(self.failed(&error));
             }
             // Whoever looks for the database is not stuck.
-            progress.beat();
+            progress.looks();
             progress.lost();
             if told.is_none_or(|told| told.elapsed() >= TELL_INTERVAL) {
                 tracing::warn!("{}: {}: the source waits until the database is there", self.shown, words(&error));
