@@ -82,13 +82,11 @@ impl Database {
                 Err(problem) => problem,
             };
             let TableProblem::Database(error) = &problem else { return Err(self.unusable(problem)) };
-            if DatabaseFailure::of(error) == DatabaseFailure::Absent
-                && told.is_none_or(|told| told.elapsed() >= TELL_INTERVAL)
-            {
+            if DatabaseFailure::of(error).passes() && told.is_none_or(|told| told.elapsed() >= TELL_INTERVAL) {
                 tracing::warn!("{}: {}: it is tried again", self.shown, words(error));
                 told = Some(Instant::now());
             }
-            if DatabaseFailure::of(error) != DatabaseFailure::Absent || !pause(backoff.next_wait(), over) {
+            if !DatabaseFailure::of(error).passes() || !pause(backoff.next_wait(), over) {
                 return Err(self.unusable(problem));
             }
         }
@@ -128,7 +126,7 @@ impl Database {
                 }
                 Err(error) => error,
             };
-            if DatabaseFailure::of(&error) != DatabaseFailure::Absent {
+            if !DatabaseFailure::of(&error).passes() {
                 return Err(self.failed(&error));
             }
             // Whoever looks for the database is not stuck.

@@ -22,8 +22,11 @@ use crate::sink::opening::{Opening, RowsOrigin};
 use crate::sink::pause::pause;
 use crate::sink::{Deadline, Error, Existing, RefusedLine, TransactionProgress};
 
-/// So many rows may fail with an internal error before the first one that is taken.
+/// So many rows may fail with an error that may be one of the database before the first one that is taken.
 const MOST_FAILED: usize = 8;
+
+/// A transaction that is to be made again has failed so often as a whole before its rows are tried one by one.
+const FAILURES_AS_A_WHOLE: u32 = 5;
 
 /// At a row that is refused for it, the database has failed in so many transactions with pauses between, and taken others in
 /// each: what others do at the same time may be the reason of one.
@@ -49,8 +52,12 @@ pub struct TransactionMaker {
     messages: Vec<Message>,
     /// The rows among them that were refused, by epoch and number.
     left_out: HashSet<(u64, u64)>,
+    /// How often in a row the database has said that it is to be made again.
+    tries: u32,
     /// How often the database has failed at rows among them, by epoch and number.
     failures: HashMap<(u64, u64), u32>,
+    /// A row that was taken.
+    witness: Option<Message>,
     /// What was refused and is not told yet.
     refused: Vec<RefusedLine>,
     /// Whether it was told that the table drops rows by itself.
@@ -129,7 +136,9 @@ impl TransactionMaker {
             transactions: stored.transactions,
             messages: Vec::new(),
             left_out: HashSet::new(),
+            tries: 0,
             failures: HashMap::new(),
+            witness: None,
             refused: Vec::new(),
             told_dropped: false,
             backoff: Backoff::default(),
@@ -179,8 +188,14 @@ impl TransactionMaker {
 
     /// The transaction is committed.
     fn done(&mut self) {
+        let last_taken = self.messages.iter().rev().find_map(|message| {
+            let row = (0..message.rows()).rev().find(|row| !self.left_out.contains(&row_of(message, *row)))?;
+            Some(message.take_rows(&[row]))
+        });
+        self.witness = last_taken.or(self.witness.take());
         self.left_out.clear();
         self.failures.clear();
+        self.tries = 0;
         self.transactions += 1;
         self.backoff.reset();
         self.queue.done(std::mem::take(&mut self.messages));
@@ -205,7 +220,7 @@ impl TransactionMaker {
         });
         match prepared {
             Ok((target, (copy, store))) => self.connection = Some(OpenTable { client, target, copy, store }),
-            Err(TableProblem::Database(error)) if DatabaseFailure::of(&error) == DatabaseFailure::Absent => {
+            Err(TableProblem::Database(error)) if DatabaseFailure::of(&error).passes() => {
                 self.wait(&words(&error))?;
             }
             Err(problem) => return Err(self.database.unusable(problem)),
@@ -255,15 +270,14 @@ impl TransactionMaker {
                 Ok(())
             }
             Ok(Entered::Again(reason)) => Err(TransactionTrouble::Absent(reason)),
-            Err(error) if DatabaseFailure::of(&error) == DatabaseFailure::Absent => {
-                Err(TransactionTrouble::Absent(words(&error)))
-            }
+            Err(error) if DatabaseFailure::of(&error).passes() => Err(TransactionTrouble::Absent(words(&error))),
             Err(error) => Err(TransactionTrouble::Failed(self.database.failed(&error))),
         }
     }
 
     /// Begins a transaction with these rows; those that the database does not take are refused, one by one. So are those at
-    /// which it fails with an internal error again and again, where it takes others in the same transactions.
+    /// which it fails with an internal error, or one that is to pass, again and again, where it takes others, or again one that it
+    /// took before, in the same transactions.
     fn enter(&mut self, connection: &mut OpenTable, rows: &CopyRows) -> Result<Entered, postgres::Error> {
         let mut begin = "BEGIN; SET CONSTRAINTS ALL IMMEDIATE; SAVEPOINT rows";
         if rows.len() == 0 {
@@ -271,7 +285,7 @@ impl TransactionMaker {
             return Ok(Entered::All);
         }
         let mut ranges: Vec<_> = std::iter::once(0..rows.len()).collect();
-        let (mut used, mut taken, mut failed) = (false, 0, Vec::new());
+        let (mut used, mut takes, mut failed) = (false, false, Vec::new());
         while let Some(range) = ranges.pop() {
             if range.is_empty() {
                 continue;
@@ -280,7 +294,7 @@ impl TransactionMaker {
             let error = match copy(connection, rows, range.clone(), std::mem::replace(&mut used, true)) {
                 Err(error) => error,
                 Ok(there) => {
-                    taken += range.len();
+                    takes = true;
                     if there < range.len() as u64 && !std::mem::replace(&mut self.told_dropped, true) {
                         let (shown, table) = (&self.database.shown, &self.settings.table);
                         tracing::warn!(
@@ -292,12 +306,19 @@ impl TransactionMaker {
                 }
             };
             let failure = DatabaseFailure::of(&error);
-            if !matches!(failure, DatabaseFailure::Row | DatabaseFailure::Internal) {
+            let of_rows = match failure {
+                DatabaseFailure::Row | DatabaseFailure::Internal => true,
+                DatabaseFailure::Again => self.tries >= FAILURES_AS_A_WHOLE,
+                DatabaseFailure::Absent | DatabaseFailure::Lasting => false,
+            };
+            if !of_rows {
+                self.tries += u32::from(failure == DatabaseFailure::Again);
                 return Err(error);
             }
             connection.client.batch_execute("ROLLBACK TO rows")?;
-            if range.len() == 1 && failure == DatabaseFailure::Internal {
-                if taken == 0 && failed.len() == MOST_FAILED {
+            if range.len() == 1 && failure != DatabaseFailure::Row {
+                takes = takes || (failed.len() == MOST_FAILED && self.takes_witness(connection)?);
+                if !takes && failed.len() == MOST_FAILED {
                     return Err(error);
                 }
                 failed.push((rows.place(range.start), error));
@@ -310,7 +331,9 @@ impl TransactionMaker {
             }
             ranges.extend(parts(range, line_of_copy(&error)));
         }
-        if taken == 0
+        if !failed.is_empty()
+            && !takes
+            && !self.takes_witness(connection)?
             && let Some((_, error)) = failed.pop()
         {
             return Err(error);
@@ -332,6 +355,24 @@ impl TransactionMaker {
         Ok(Entered::All)
     }
 
+    /// Whether the database takes a row again that it has taken before: then it is not ill. The row is not left there.
+    fn takes_witness(&mut self, connection: &mut OpenTable) -> Result<bool, postgres::Error> {
+        let Some(witness) = &self.witness else { return Ok(false) };
+        let target = &connection.target;
+        let (rows, _) =
+            CopyRows::encode(std::iter::once(witness), &target.columns, target.staged.is_some(), |_, _| false);
+        connection.client.batch_execute("RELEASE rows; SAVEPOINT rows")?;
+        let taken = copy(connection, &rows, 0..rows.len(), true);
+        let takes = match taken.as_ref().map_err(DatabaseFailure::of) {
+            // Where it judges values, such as that they are there already, it works.
+            Ok(_) | Err(DatabaseFailure::Row) => true,
+            Err(DatabaseFailure::Internal | DatabaseFailure::Again) => false,
+            Err(DatabaseFailure::Absent | DatabaseFailure::Lasting) => return taken.map(|_| false),
+        };
+        connection.client.batch_execute("ROLLBACK TO rows")?;
+        Ok(takes)
+    }
+
     /// Commits the transaction that is open with the run's progress; false if the database was lost and nothing is
     /// committed.
     fn commit(&mut self, progress: &TransactionProgress) -> Result<bool, Error> {
@@ -348,7 +389,7 @@ impl TransactionMaker {
         };
         match committed {
             Ok(()) => Ok(true),
-            Err(error) if DatabaseFailure::of(&error) == DatabaseFailure::Absent => {
+            Err(error) if DatabaseFailure::of(&error).passes() => {
                 self.wait(&words(&error))?;
                 self.was_committed()
             }
@@ -366,7 +407,7 @@ impl TransactionMaker {
                     return Ok(transactions > self.transactions);
                 }
                 Ok(found) => return Err(self.is_not_as_left(found)),
-                Err(error) if DatabaseFailure::of(&error) == DatabaseFailure::Absent => self.wait(&words(&error))?,
+                Err(error) if DatabaseFailure::of(&error).passes() => self.wait(&words(&error))?,
                 Err(error) => return Err(self.database.failed(&error)),
             }
         }
