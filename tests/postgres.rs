@@ -392,6 +392,28 @@ fn columns_that_a_table_lacks_are_told_or_added() {
     let output = run(&directory, &["--fresh"]);
     assert_eq!(output.status.code(), Some(1));
     assert!(said(&output).contains("\"n\" is of type point"), "{}", said(&output));
+    // Regression: it was to be added.
+    for more in ["", "add_columns = true\n", "key = [\"station\"]\n"] {
+        database.ask(
+            "DROP TABLE weather; CREATE TABLE weather (station text PRIMARY KEY, at date, n double precision, temp double \
+             precision GENERATED ALWAYS AS (n + 1) STORED)",
+        );
+        let directory = folder(&database, more);
+        rows(&directory, "station,at,n,temp\nhill,,1,\n");
+        let output = run(&directory, &["--fresh"]);
+        assert_eq!(output.status.code(), Some(1));
+        let told = "makes the values of its column temp itself (GENERATED ALWAYS): leave it out with columns";
+        assert!(said(&output).contains(told), "{}", said(&output));
+        succeeds(&directory, &["--fresh", "--set", "sink.columns=[\"station\",\"at\",\"n\"]"]);
+        assert_eq!(database.ask("SELECT n, temp FROM weather"), "1|2");
+    }
+    // A number of its own makes no difference.
+    database.ask(
+        "DROP TABLE weather; CREATE TABLE weather (id bigint GENERATED ALWAYS AS IDENTITY, station text, at date, n double \
+         precision, temp double precision)",
+    );
+    succeeds(&directory, &["--fresh"]);
+    assert_eq!(database.ask("SELECT id, n FROM weather"), "1|1\n2|0");
 }
 
 #[test]
