@@ -209,6 +209,9 @@ fn what_is_wrong_about_sinks_is_told_with_its_place() {
         ("name = \"a b\"", "url = \"b.csv\"", format!(":{line}:8"), "letters"),
         ("name = \"x\"", "url = \"b.csv\"\nname = \"x\"", format!(":{}:8", line + 3), "two sinks are named `x`"),
         ("parts = true", "url = \"b.csv\"", format!(":{}:1", line + 1), "parts = true at one sink"),
+        ("key = [\"station\"]", "url = \"b.csv\"", format!(":{line}:7"), "`key` names columns for tables"),
+        ("key = \"station\"", "url = \"b.csv\"", String::new(), "a [[table]] with key and upsert"),
+        ("", "url = \"b-{station}.csv\"", String::new(), "a topic has columns: mqtt://HOST/weather/{station}"),
         ("", "where = \"temp > 1\"", String::new(), "gives no sink.url"),
         ("columns = [\"temp\"]", "url = \"mqtt://h/{station}\"\ncolumns = [\"temp\"]", String::new(), "no text column"),
     ] {

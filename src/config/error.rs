@@ -169,6 +169,10 @@ pub enum Wrong {
     PartsOfNoFile(String),
     #[error("properties = true is for sinks that are topics, not for {0}")]
     PropertiesOfNoTopic(String),
+    #[error("`key` names columns for tables of a database, not for {0}")]
+    KeyOfNoTable(String),
+    #[error("{0}: a file's name has no columns")]
+    FileOfColumns(String),
     #[error("a sink's name is made of letters, digits, _ and -")]
     SinkName,
     #[error("two sinks are named `{0}`")]
@@ -387,6 +391,13 @@ impl Wrong {
             Wrong::DeadLetterUrl(_) => "give a path that ends in .ndjson, -, mqtt:// or null",
             Wrong::TableName => "such as hourly",
             Wrong::SinkName => "such as alerts",
+            Wrong::KeyOfNoTable(_) => {
+                "leave it out, or write postgresql://; for one row a key in a file, write a [[table]] with key and upsert"
+            }
+            Wrong::FileOfColumns(_) => {
+                "leave the braces out; for a file each, write a [[sink]] each with `where`; a topic has columns: \
+                 mqtt://HOST/weather/{station}"
+            }
             Wrong::AlertWithoutWhere => "add where = \"outTemp > 35\": the condition that it tells of",
             Wrong::OptionOfAlert(_) => {
                 "they make an alert of the sink: add for = \"5m\" or resolve = true, or leave it out"

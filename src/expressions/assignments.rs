@@ -58,6 +58,7 @@ impl Builder {
 
     fn finish(self, schema: &Schema) -> Assignments {
         let Builder { names, slots, numbers } = self;
+        let numbers: Vec<_> = numbers.into_iter().map(|(slot, number)| (slot, number.fuse())).collect();
         let needs = numbers.iter().fold(Needs::default(), |needs, (_, number)| needs.or(number.needs()));
         let mut constants = Vec::new();
         numbers.iter().for_each(|(_, number)| number.constants(&mut constants));

@@ -3,7 +3,7 @@
 use multiversion::multiversion;
 
 use super::typed::{
-    Arithmetic, ArithmeticPass, BasicArithmetic, CompareOp, Condition, Needs, Number, Text, UnaryFunction,
+    Arithmetic, BasicArithmetic, CompareOp, Condition, FusedArithmetic, Needs, Number, Text, UnaryFunction,
 };
 use crate::data::Message;
 use crate::kernels::division::{floor_divide, floor_remainder};
@@ -112,16 +112,18 @@ impl Number {
                 let (x, _) = inner.operand(rows, free);
                 function.write(out, x);
             }
-            Number::Binary(operator, left, right) => match ArithmeticPass::of(*operator, left, right) {
-                ArithmeticPass::One(operator, [left, right]) => {
-                    let (left, free) = left.operand(rows, free);
-                    let (right, _) = right.operand(rows, free);
-                    operator.write(out, left, right);
+            Number::Binary(operator, left, right) => {
+                let (left, free) = left.operand(rows, free);
+                let (right, _) = right.operand(rows, free);
+                operator.write(out, left, right);
+            }
+            Number::Fused(fused) => match fused {
+                FusedArithmetic::Left(operators, operands) => left_pass(*operators, out, blocks(operands, rows, free)),
+                FusedArithmetic::Right(operators, operands) => {
+                    right_pass(*operators, out, blocks(operands, rows, free))
                 }
-                ArithmeticPass::Left(operators, operands) => left_pass(operators, out, blocks(operands, rows, free)),
-                ArithmeticPass::Right(operators, operands) => right_pass(operators, out, blocks(operands, rows, free)),
-                ArithmeticPass::Products(operators, operands) => {
-                    products_pass(operators, out, blocks(operands, rows, free))
+                FusedArithmetic::Products(operators, operands) => {
+                    products_pass(*operators, out, blocks(operands, rows, free))
                 }
             },
             Number::Condition(condition) => {
@@ -150,9 +152,9 @@ impl Number {
 }
 
 /// The value of each row of all operands.
-fn blocks<'a, const N: usize>(operands: [&Number; N], rows: RowBlock<'a>, free: Free<'a>) -> [&'a [f64]; N] {
+fn blocks<'a, const N: usize>(operands: &[Number; N], rows: RowBlock<'a>, free: Free<'a>) -> [&'a [f64]; N] {
     let mut free = Some(free);
-    operands.map(|operand| {
+    operands.each_ref().map(|operand| {
         let (value, rest) = operand.operand(rows, free.take().expect("each hands it on"));
         free = Some(rest);
         match value {

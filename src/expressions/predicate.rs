@@ -29,7 +29,7 @@ impl Predicate {
     /// # Errors
     /// A text that is no condition, or a column that the schema lacks.
     pub fn new(text: &str, schema: &Schema) -> Result<Predicate, ExpressionError> {
-        let condition = Names::of(schema).condition(&parse(text)?)?;
+        let condition = Names::of(schema).condition(&parse(text)?)?.fuse();
         let mut constants = Vec::new();
         condition.constants(&mut constants);
         Ok(Predicate { condition, constants })

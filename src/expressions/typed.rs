@@ -8,6 +8,7 @@ pub(super) enum Number {
     Negative(Box<Number>),
     Function(UnaryFunction, Box<Number>),
     Binary(Arithmetic, Box<Number>, Box<Number>),
+    Fused(FusedArithmetic),
     /// 1 where it is true, 0 elsewhere.
     Condition(Box<Condition>),
 }
@@ -144,41 +145,22 @@ impl Needs {
     }
 }
 
-/// Arithmetic that is one pass over its operands: up to three operators of vector instructions, each with its own
-/// rounding.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) enum ArithmeticPass<'a> {
-    /// a op b
-    One(Arithmetic, [&'a Number; 2]),
+/// Several operators of vector instructions that are one pass over their operands, each with its own rounding.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum FusedArithmetic {
     /// (a first b) then c
-    Left([BasicArithmetic; 2], [&'a Number; 3]),
+    Left([BasicArithmetic; 2], Box<[Number; 3]>),
     /// a then (b first c)
-    Right([BasicArithmetic; 2], [&'a Number; 3]),
+    Right([BasicArithmetic; 2], Box<[Number; 3]>),
     /// (a left b) then (c right d), of products or quotients
-    Products([BasicArithmetic; 3], [&'a Number; 4]),
+    Products([BasicArithmetic; 3], Box<[Number; 4]>),
 }
 
-impl<'a> ArithmeticPass<'a> {
-    /// That of two operands: it takes one of them apart where this leaves fewer of them to passes of their own.
-    pub fn of(operator: Arithmetic, left: &'a Number, right: &'a Number) -> ArithmeticPass<'a> {
-        let whole = ArithmeticPass::One(operator, [left, right]);
-        let Arithmetic::Basic(then) = operator else { return whole };
-        if let (Some((of_left, [a, b])), Some((of_right, [c, d]))) = (left.product(), right.product())
-            && matches!(then, BasicArithmetic::Add | BasicArithmetic::Subtract)
-        {
-            return ArithmeticPass::Products([of_left, then, of_right], [a, b, c, d]);
-        }
-        let from_left = left.basic().map(|(first, [a, b])| ArithmeticPass::Left([first, then], [a, b, right]));
-        let from_right = right.basic().map(|(first, [b, c])| ArithmeticPass::Right([first, then], [left, b, c]));
-        let passes = |pass: &ArithmeticPass| pass.operands().iter().filter(|operand| !operand.is_leaf()).count();
-        from_left.into_iter().chain(from_right).min_by_key(passes).unwrap_or(whole)
-    }
-
-    pub fn operands(&self) -> &[&'a Number] {
+impl FusedArithmetic {
+    fn operands(&self) -> &[Number] {
         match self {
-            ArithmeticPass::One(_, operands) => operands,
-            ArithmeticPass::Left(_, operands) | ArithmeticPass::Right(_, operands) => operands,
-            ArithmeticPass::Products(_, operands) => operands,
+            FusedArithmetic::Left(_, operands) | FusedArithmetic::Right(_, operands) => &operands[..],
+            FusedArithmetic::Products(_, operands) => &operands[..],
         }
     }
 
@@ -194,6 +176,44 @@ impl<'a> ArithmeticPass<'a> {
 }
 
 impl Number {
+    /// Fuses operators, once: what is evaluated for each block of rows is then found.
+    pub fn fuse(self) -> Number {
+        let fuse = |inner: Box<Number>| Box::new(inner.fuse());
+        match self {
+            Number::Binary(operator, left, right) => Number::fused(operator, left, right),
+            Number::Negative(inner) => Number::Negative(fuse(inner)),
+            Number::Function(function, inner) => Number::Function(function, fuse(inner)),
+            Number::Condition(condition) => Number::Condition(Box::new(condition.fuse())),
+            Number::Column(_) | Number::Constant(_) | Number::Fused(_) => self,
+        }
+    }
+
+    /// An operator on two operands: it takes one of them apart where this leaves fewer of them to passes of their own.
+    fn fused(operator: Arithmetic, left: Box<Number>, right: Box<Number>) -> Number {
+        let passes = |operands: [&Number; 3]| operands.iter().filter(|operand| !operand.is_leaf()).count();
+        let from_left = left.basic().map(|(_, [a, b])| passes([a, b, &right]));
+        let from_right = right.basic().map(|(_, [b, c])| passes([&left, b, c]));
+        let takes_left = from_left.is_some_and(|left| from_right.is_none_or(|right| left <= right));
+        let are_products = left.is_product() && right.is_product();
+        let fused = match (operator, *left, *right) {
+            (
+                Arithmetic::Basic(then @ (BasicArithmetic::Add | BasicArithmetic::Subtract)),
+                Number::Binary(Arithmetic::Basic(of_left), a, b),
+                Number::Binary(Arithmetic::Basic(of_right), c, d),
+            ) if are_products => FusedArithmetic::Products([of_left, then, of_right], operands([*a, *b, *c, *d])),
+            (Arithmetic::Basic(then), Number::Binary(Arithmetic::Basic(first), a, b), right) if takes_left => {
+                FusedArithmetic::Left([first, then], operands([*a, *b, right]))
+            }
+            (Arithmetic::Basic(then), left, Number::Binary(Arithmetic::Basic(first), b, c)) => {
+                FusedArithmetic::Right([first, then], operands([left, *b, *c]))
+            }
+            (operator, left, right) => {
+                return Number::Binary(operator, Box::new(left.fuse()), Box::new(right.fuse()));
+            }
+        };
+        Number::Fused(fused)
+    }
+
     fn basic(&self) -> Option<(BasicArithmetic, [&Number; 2])> {
         match self {
             Number::Binary(Arithmetic::Basic(operator), left, right) => Some((*operator, [left, right])),
@@ -201,8 +221,9 @@ impl Number {
         }
     }
 
-    fn product(&self) -> Option<(BasicArithmetic, [&Number; 2])> {
-        self.basic().filter(|(operator, _)| matches!(operator, BasicArithmetic::Multiply | BasicArithmetic::Divide))
+    fn is_product(&self) -> bool {
+        self.basic()
+            .is_some_and(|(operator, _)| matches!(operator, BasicArithmetic::Multiply | BasicArithmetic::Divide))
     }
 
     /// Adds the constants that passes of several operators take as blocks.
@@ -210,11 +231,14 @@ impl Number {
         match self {
             Number::Column(_) | Number::Constant(_) => {}
             Number::Negative(inner) | Number::Function(_, inner) => inner.constants(found),
-            Number::Binary(operator, left, right) => {
-                let pass = ArithmeticPass::of(*operator, left, right);
-                for operand in pass.operands() {
+            Number::Binary(_, left, right) => {
+                left.constants(found);
+                right.constants(found);
+            }
+            Number::Fused(fused) => {
+                for operand in fused.operands() {
                     match operand {
-                        Number::Constant(value) if !matches!(pass, ArithmeticPass::One(..)) => {
+                        Number::Constant(value) => {
                             if found.iter().all(|other| other.to_bits() != value.to_bits()) {
                                 found.push(*value);
                             }
@@ -236,7 +260,8 @@ impl Number {
         match self {
             Number::Column(_) | Number::Constant(_) => Needs::default(),
             Number::Negative(inner) | Number::Function(_, inner) => inner.operand_needs(),
-            Number::Binary(operator, left, right) => ArithmeticPass::of(*operator, left, right).needs(),
+            Number::Binary(_, left, right) => pair_needs(left, right),
+            Number::Fused(fused) => fused.needs(),
             Number::Condition(condition) => condition.needs().beside(0, 1),
         }
     }
@@ -246,6 +271,10 @@ impl Number {
     }
 }
 
+fn operands<const N: usize>(operands: [Number; N]) -> Box<[Number; N]> {
+    Box::new(operands.map(Number::fuse))
+}
+
 /// The left one's block is held while the right one is evaluated.
 fn pair_needs(left: &Number, right: &Number) -> Needs {
     let held = usize::from(!left.is_leaf());
@@ -253,6 +282,20 @@ fn pair_needs(left: &Number, right: &Number) -> Needs {
 }
 
 impl Condition {
+    /// As [`Number::fuse`].
+    pub fn fuse(self) -> Condition {
+        let number = |inner: Box<Number>| Box::new(inner.fuse());
+        let condition = |inner: Box<Condition>| Box::new(inner.fuse());
+        match self {
+            Condition::Numbers(comparison, left, right) => Condition::Numbers(comparison, number(left), number(right)),
+            Condition::NumberIn(inner, list) => Condition::NumberIn(number(inner), list),
+            Condition::Not(inner) => Condition::Not(condition(inner)),
+            Condition::And(left, right) => Condition::And(condition(left), condition(right)),
+            Condition::Or(left, right) => Condition::Or(condition(left), condition(right)),
+            Condition::Column(_) | Condition::Constant(_) | Condition::Texts(..) | Condition::TextIn(..) => self,
+        }
+    }
+
     /// As [`Number::constants`].
     pub fn constants(&self, found: &mut Vec<f64>) {
         match self {

@@ -341,6 +341,7 @@ impl Coordinator {
             let now = self.clock.now();
             ledger.borrow_mut().record_complete(now, |epoch| !probe.less_equal(&epoch));
             accounts.take_refused();
+            acknowledgement.advance(&mut self.sources);
             if acknowledgement.is_due() {
                 acknowledgement.give(&mut self.sources);
             }
@@ -361,7 +362,7 @@ impl Coordinator {
         ledger.borrow_mut().record_complete(self.clock.now(), |_| true);
         let finished = (self.started.elapsed(), self.busy.so_far().1);
         watch.show(&ledger.borrow(), worker.peers(), self.sources.backlog(), showing);
-        acknowledgement.give(&mut self.sources);
+        acknowledgement.finish(&mut self.sources);
         accounts.finish();
         finished
     }

@@ -47,23 +47,33 @@ pub trait Sink {
         false
     }
 
-    /// Enters the results of all epochs before `end` into a transaction; what the receiver does not take of them is
-    /// refused.
+    /// Begins a transaction with the results of all epochs before `end` and the run's progress, and returns. The one
+    /// before it is committed.
     ///
     /// # Errors
     /// When nothing more can be written.
-    fn prepare(&mut self, _end: u64) -> Result<(), Error> {
+    fn transact(&mut self, _end: u64, _progress: TransactionProgress) -> Result<(), Error> {
         Ok(())
     }
 
-    /// Commits what was prepared, with the run's progress. False if the receiver was lost and nothing is committed: it
-    /// is to be prepared again.
+    /// What has become of the transaction that was begun last.
     ///
     /// # Errors
     /// When nothing more can be written.
-    fn commit(&mut self, _progress: &TransactionProgress) -> Result<bool, Error> {
-        Ok(true)
+    fn transaction(&mut self) -> Result<TransactionState, Error> {
+        Ok(TransactionState::Committed)
     }
+
+    /// Waits while the transaction that was begun last is made; what has become of it.
+    ///
+    /// # Errors
+    /// When nothing more can be written.
+    fn made_transaction(&mut self) -> Result<TransactionState, Error> {
+        self.transaction()
+    }
+
+    /// What was refused of the transaction is durable elsewhere: it may be committed.
+    fn confirm(&mut self) {}
 
     /// How many transactions are committed, of this run and those before it; `None` where there are none.
     fn transactions(&self) -> Option<u64> {
@@ -165,6 +175,17 @@ impl DerefMut for TypedSink {
             TypedSink::Columns(sink) => &mut **sink,
         }
     }
+}
+
+/// What has become of a transaction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TransactionState {
+    /// It is being made.
+    Made,
+    /// Results were refused, which must be durable elsewhere before it is committed.
+    Refuses,
+    /// It is committed, or there was none.
+    Committed,
 }
 
 /// What a sink's last transaction has left.

@@ -44,7 +44,7 @@ pub use dead_letter::{DeadLetter, DeadLetters};
 pub use deadline::Deadline;
 pub use error::Error;
 pub use existing::{Existing, FileEnd};
-pub use kind::{LastTransaction, RefusedLine, Sink, Takes, TransactionProgress, TypedSink};
+pub use kind::{LastTransaction, RefusedLine, Sink, Takes, TransactionProgress, TransactionState, TypedSink};
 pub use mqtt::{LinePosition, Publisher, SinkTopic};
 pub use opening::RowsOrigin;
 pub use progress::SinkProgress;

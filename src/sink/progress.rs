@@ -29,6 +29,16 @@ impl SinkProgress {
         self.missing.store(lines, Ordering::Relaxed);
     }
 
+    /// The receiver is given what was kept; or it has taken that.
+    pub fn works(&self, works: bool) {
+        self.waits_ms.store(if works { now_ms() } else { 0 }, Ordering::Relaxed);
+    }
+
+    /// Whoever looks for the receiver is not stuck.
+    pub fn looks(&self) {
+        self.moves.fetch_add(1, Ordering::Relaxed);
+    }
+
     /// The receiver has taken something.
     pub fn beat(&self) {
         self.moves.fetch_add(1, Ordering::Relaxed);

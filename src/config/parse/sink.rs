@@ -40,6 +40,7 @@ fn read_sink(item: Spanned<DeValue<'_>>, registry: &Registry) -> Result<Option<S
             branch.extend(table.remove_entry(key));
         }
     }
+    check_key(&own, registry)?;
     let branch = Spanned::new(span.clone(), DeValue::Table(branch));
     let branch = BranchSection::deserialize(ValueDeserializer::from(branch))?;
     let mut root = DeTable::new();
@@ -57,6 +58,18 @@ fn read_sink(item: Spanned<DeValue<'_>>, registry: &Registry) -> Result<Option<S
         }
     };
     Ok(settings.map(|settings| SinkPlan { settings, branch, span }))
+}
+
+/// Refuses a key of columns where the sink is no table of a database: there it would be a file for TLS.
+fn check_key(own: &Spanned<DeValue<'_>>, registry: &Registry) -> Result<(), SpannedError> {
+    let DeValue::Table(table) = own.get_ref() else { return Ok(()) };
+    let url = table.get("url").and_then(|url| url.get_ref().as_str()).unwrap_or_default();
+    match table.get("key") {
+        Some(key) if matches!(key.get_ref(), DeValue::Array(_)) && registry.sinks().find(url).is_none() => {
+            Err(Wrong::KeyOfNoTable(url.to_owned()).at(key.span()))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Refuses a sink that does not fit those before it.
@@ -106,6 +119,13 @@ pub(crate) fn sink_settings(
     if section.properties && section.protocol == Some(Protocol::V3) {
         return refuse(Wrong::PropertiesOfV3);
     }
+    // That of a certificate stays where another sink is tried.
+    if url.is_file() && section.key.is_some() && section.certificate.is_none() {
+        return refuse(Wrong::KeyOfNoTable);
+    }
+    if url.is_file() && names_columns(&url.to_string()) {
+        return refuse(Wrong::FileOfColumns);
+    }
     let endpoint = match &url {
         sink::SinkUrl::Mqtt(topic) => {
             if topic.topic.contains(['#', '+']) {
@@ -130,4 +150,10 @@ pub(crate) fn sink_settings(
     let sections::SinkSection { parts, properties, infinity, .. } = section;
     let infinity = infinity.unwrap_or_default();
     Ok(Some(sink::SinkSettings { parts, properties, infinity, endpoint, topic, ..sink::SinkSettings::at(url) }))
+}
+
+/// Whether words stand between braces, as columns do in a topic.
+fn names_columns(text: &str) -> bool {
+    let is_name = |name: &str| !name.is_empty() && !name.contains(['{', '/', ' ', ',']);
+    text.split('{').skip(1).any(|part| part.split_once('}').is_some_and(|(name, _)| is_name(name)))
 }

@@ -13,9 +13,11 @@ use crate::runtime::epochs::sink_writers::SinkWriters;
 use crate::runtime::epochs::stored::Progress;
 use crate::runtime::error::Error;
 use crate::runtime::first_error::{FirstError, fail};
+use crate::runtime::graph::by_sink::BySink;
 use crate::runtime::graph::materialized::MaterializedTables;
+use crate::runtime::graph::operator_state::OperatorStates;
 use crate::runtime::ingest::connections::SourceConnections;
-use crate::sink::TransactionProgress;
+use crate::sink::{FileEnd, TransactionProgress, TransactionState};
 use crate::source::DeliveryRange;
 
 /// Acknowledges deliveries once their results are durable in all sinks and committed to the checkpoint.
@@ -32,11 +34,36 @@ pub struct Acknowledgement {
     keeps_tail: bool,
     /// Whether rows that would be redelivered have entered since the last commit.
     again: bool,
+    /// What is in a transaction of the sink that is being made, while the dataflow goes on.
+    transaction: Option<Commit>,
     /// The sinks of tables' changes that the checkpoint covers.
     materialized_tables: MaterializedTables,
     writers: SinkWriters,
     accounts: LedgerOutcomes,
     failure: FirstError,
+}
+
+/// What is committed together.
+struct Commit {
+    complete: CompletePrefix,
+    keeps_tail: bool,
+    /// The next row numbers, by connection.
+    numbers: Vec<u64>,
+    covered: BTreeMap<usize, DeliveryRange>,
+    states: OperatorStates,
+    /// Where results end in the files, by path: at the beginning of those that were moved away.
+    files: BTreeMap<String, FileEnd>,
+    /// The sinks and tables whose files were moved away.
+    moved: Vec<usize>,
+    moved_tables: MaterializedTables,
+}
+
+impl Commit {
+    fn progress(&self, transactions: Option<u64>) -> Progress {
+        let CompletePrefix { next_epoch, next_row, .. } = self.complete;
+        let (numbers, files) = (self.numbers.clone(), self.files.clone());
+        Progress { keeps_tail: self.keeps_tail, next_epoch, next_row, numbers, files, transactions }
+    }
 }
 
 impl Acknowledgement {
@@ -57,6 +84,7 @@ impl Acknowledgement {
             has_tail: dataflow.has_files() && !dataflow.remembers(),
             keeps_tail: false,
             again: false,
+            transaction: None,
             materialized_tables,
             writers,
             accounts,
@@ -107,7 +135,10 @@ impl Acknowledgement {
     /// Whether the next bucket may enter: whether the tail is kept after a crash must be committed before the tail is
     /// written. Rows that are redelivered are cut off with it; rows that are not redelivered stay.
     pub fn admits(&mut self, delivery_range: &DeliveryRange, sources: &mut SourceConnections) -> bool {
-        // A transaction needs rows that follow, and bounds what is kept itself.
+        // A transaction that is to be begun may need rows that follow; one that is being made does not.
+        if self.transaction.is_some() && self.is_full() {
+            return false;
+        }
         if !self.writers.are_transactional() && self.accounts.ledger().borrow().keeps_most() {
             return false;
         }
@@ -123,12 +154,29 @@ impl Acknowledgement {
             return !again;
         }
         self.keeps_tail = !again;
-        self.settle(sources);
+        self.settle(sources, true);
         self.failure.borrow().is_none()
     }
 
     /// Acknowledges what is complete. After a failure nothing is acknowledged, so that it is redelivered.
     pub fn give(&mut self, sources: &mut SourceConnections) {
+        if self.transaction.is_none() {
+            self.acknowledge(sources, false);
+        }
+    }
+
+    /// Acknowledges what is in a transaction of the sink, if it is committed by now.
+    pub fn advance(&mut self, sources: &mut SourceConnections) {
+        self.follow_transaction(sources, false);
+    }
+
+    /// Acknowledges all that is complete, and waits until it is durable.
+    pub fn finish(&mut self, sources: &mut SourceConnections) {
+        self.follow_transaction(sources, true);
+        self.acknowledge(sources, true);
+    }
+
+    fn acknowledge(&mut self, sources: &mut SourceConnections, waits: bool) {
         let (complete, in_flight, covers) = {
             let ledger = self.accounts.ledger().borrow();
             (
@@ -144,35 +192,63 @@ impl Acknowledgement {
             // Without keyed state, all that has left the dataflow is complete, and the tail with it.
             self.keeps_tail |= self.has_tail && !self.again && in_flight == 0;
             self.again &= in_flight > 0;
-            self.settle(sources);
+            self.settle(sources, waits);
         }
     }
 
     /// Checks whether a sink's file was moved away (log rotation), and continues in a new one.
     pub fn follow(&mut self, sources: &mut SourceConnections) {
         if !self.writers.moved().is_empty() || !self.materialized_tables.moved().is_empty() {
-            self.settle(sources);
+            self.settle(sources, true);
         }
     }
 
-    fn settle(&mut self, sources: &mut SourceConnections) {
-        // What a sink refuses is a dead letter: both are durable before the commit.
+    /// Commits what is complete. Where the sink takes it in a transaction, that is begun only, unless it `waits`.
+    fn settle(&mut self, sources: &mut SourceConnections, waits: bool) {
+        self.follow_transaction(sources, true);
+        // Dead letters are durable before the commit.
         let failed = self.failure.borrow().is_some();
-        if failed || !self.writers.sync() || !self.materialized_tables.sync() || !self.transact() {
+        if failed || !self.writers.sync() || !self.materialized_tables.sync() || !self.accounts.sync() {
             return;
         }
-        let ledger = &mut *self.accounts.ledger().borrow_mut();
-        if self.must_wait(ledger) {
+        if self.must_wait(&self.accounts.ledger().borrow()) {
             return;
         }
-        let complete = ledger.complete.clone().unwrap_or_else(|| self.committed.clone());
+        let commit = match self.next_commit() {
+            Ok(commit) => commit,
+            Err(error) => return fail(&self.failure, error),
+        };
         self.last = Some(Instant::now());
-        self.committed = complete;
-        if let Err(error) = self.commit(ledger) {
-            return fail(&self.failure, error);
+        let Some(sink) = self.writers.transactional() else { return self.commit(commit, sources) };
+        if sink.transact(commit.complete.next_epoch, self.in_transaction(&commit)) {
+            // What was moved away is followed before more is written.
+            let waits = waits || !commit.moved.is_empty() || !commit.moved_tables.is_empty();
+            self.transaction = Some(commit);
+            self.accounts.ledger().borrow_mut().commits = true;
+            self.follow_transaction(sources, waits);
         }
-        for (connection, delivery_range) in std::mem::take(&mut ledger.covered) {
-            sources.complete(connection, delivery_range.delivered);
+    }
+
+    /// Goes on with the sink's transaction, to its end if it `waits`: what the sink refuses of it is a dead letter, and
+    /// durable before the commit.
+    fn follow_transaction(&mut self, sources: &mut SourceConnections, waits: bool) {
+        while self.transaction.is_some() && self.failure.borrow().is_none() {
+            let state = self.writers.transactional().and_then(|sink| sink.transaction(waits));
+            match state {
+                Some(TransactionState::Made) if !waits => return,
+                Some(TransactionState::Made) => {}
+                Some(TransactionState::Refuses) => {
+                    if self.accounts.sync() {
+                        self.writers.transactional().iter().for_each(|sink| sink.confirm());
+                    }
+                }
+                Some(TransactionState::Committed) => {
+                    if let Some(commit) = self.transaction.take() {
+                        self.commit(commit, sources);
+                    }
+                }
+                None => self.transaction = None,
+            }
         }
     }
 
@@ -184,70 +260,89 @@ impl Acknowledgement {
         ledger.in_flight() > 0 && is_closed()
     }
 
-    /// Makes the dead letters durable, and before them, where the sink takes results in transactions, what is complete:
-    /// with each transaction goes what the checkpoint is about to commit. False after a failure.
-    fn transact(&self) -> bool {
-        if !self.writers.are_transactional() || self.must_wait(&self.accounts.ledger().borrow()) {
-            return self.accounts.sync();
-        }
-        loop {
-            let complete = self.accounts.ledger().borrow().complete.clone();
-            let complete = complete.unwrap_or_else(|| self.committed.clone());
-            if !self.writers.prepare(complete.next_epoch) || !self.accounts.sync() {
-                return false;
-            }
-            let committed = self
-                .change(&complete)
-                .map(|change| self.writers.commit(&TransactionProgress { next_row: complete.next_row, change }));
-            match committed {
-                Ok(Some(false)) => {}
-                Ok(committed) => return committed.is_some(),
-                Err(error) => {
-                    fail(&self.failure, error);
-                    return false;
-                }
-            }
-        }
-    }
-
-    /// What the checkpoint is about to commit, as a later run reads it back; nothing without a checkpoint.
-    fn change(&self, CompletePrefix { lengths, next_epoch, next_row }: &CompletePrefix) -> Result<Vec<u8>, Error> {
-        if self.checkpoint.is_none() {
-            return Ok(Vec::new());
-        }
-        let ledger = self.accounts.ledger().borrow();
-        let (numbers, moved) = (ledger.numbering.next().to_vec(), self.writers.moved());
-        let mut files = self.writers.file_ends(lengths, &moved)?;
-        files.extend(self.materialized_tables.ends(&ledger, &self.materialized_tables.moved())?);
-        let (next_epoch, next_row, keeps_tail) = (*next_epoch, *next_row, self.keeps_tail && moved.is_empty());
-        let progress = Progress { keeps_tail, next_epoch, next_row, numbers, files, transactions: None };
-        Ok(CheckpointChange::encode(self.committed.next_epoch, &progress, &ledger.covered, &ledger.states))
-    }
-
-    fn commit(&self, ledger: &mut Ledger) -> Result<(), Error> {
-        let (CompletePrefix { lengths, next_epoch, next_row }, writers) = (&self.committed, &self.writers);
-        let moved = writers.moved();
-        let Some(checkpoint) = &self.checkpoint else { return writers.follow(&moved, &writers.lengths()) };
-        let write = |ends_of_sinks, ends_of_tables, keeps_tail| {
-            let (numbers, mut files): (_, BTreeMap<_, _>) = (ledger.numbering.next().to_vec(), ends_of_sinks);
-            files.extend(ends_of_tables);
-            let (next_epoch, next_row) = (*next_epoch, *next_row);
-            let transactions = writers.transactions();
-            let progress = Progress { keeps_tail, next_epoch, next_row, numbers, files, transactions };
-            checkpoint.commit(&progress, &ledger.covered, &ledger.states).map_err(Error::Checkpoint)
+    /// What is complete.
+    ///
+    /// # Errors
+    /// A file that can't be read.
+    fn next_commit(&self) -> Result<Commit, Error> {
+        let ledger = &mut *self.accounts.ledger().borrow_mut();
+        let complete = ledger.complete.clone().unwrap_or_else(|| self.committed.clone());
+        let (moved, moved_tables) = (self.writers.moved(), self.materialized_tables.moved());
+        let files = match &self.checkpoint {
+            Some(_) => self.ends(&complete.lengths, ledger, &moved, &moved_tables)?,
+            None => BTreeMap::new(),
         };
-        let moved_tables = self.materialized_tables.moved();
-        if !moved.is_empty() || !moved_tables.is_empty() {
-            // A crash before the new files exist must leave what is committed in the old ones.
-            let keeps_tail = self.keeps_tail && moved.is_empty();
-            let ends = writers.file_ends(lengths, &moved)?;
-            write(ends, self.materialized_tables.ends(ledger, &moved_tables)?, keeps_tail)?;
-            writers.follow(&moved, lengths)?;
-            moved_tables.follow(ledger)?;
+        Ok(Commit {
+            // A crash before new files exist must leave what is committed in the old ones.
+            keeps_tail: self.keeps_tail && moved.is_empty(),
+            numbers: ledger.numbering.next().to_vec(),
+            covered: std::mem::take(&mut ledger.covered),
+            states: std::mem::take(&mut ledger.states),
+            complete,
+            files,
+            moved,
+            moved_tables,
+        })
+    }
+
+    /// By path, where results of these lengths end in the files; at the beginning of those that were moved.
+    fn ends(
+        &self,
+        lengths: &BySink,
+        ledger: &Ledger,
+        moved: &[usize],
+        moved_tables: &MaterializedTables,
+    ) -> Result<BTreeMap<String, FileEnd>, Error> {
+        let mut files = self.writers.file_ends(lengths, moved)?;
+        files.extend(self.materialized_tables.ends(ledger, moved_tables)?);
+        Ok(files)
+    }
+
+    /// What a transaction of the sink stores: what the checkpoint is about to commit, as a later run reads it back; nothing
+    /// of that without a checkpoint.
+    fn in_transaction(&self, commit: &Commit) -> TransactionProgress {
+        let change = || {
+            let (after, progress) = (self.committed.next_epoch, commit.progress(None));
+            CheckpointChange::encode(after, &progress, &commit.covered, &commit.states)
+        };
+        let change = self.checkpoint.as_ref().map(|_| change()).unwrap_or_default();
+        TransactionProgress { next_row: commit.complete.next_row, change }
+    }
+
+    /// Commits to the checkpoint what is durable in the sinks, and acknowledges it.
+    fn commit(&mut self, commit: Commit, sources: &mut SourceConnections) {
+        let ledger = &mut *self.accounts.ledger().borrow_mut();
+        ledger.commits = false;
+        self.committed = commit.complete.clone();
+        let covered = match self.write(commit, ledger) {
+            Ok(covered) => covered,
+            Err(error) => return fail(&self.failure, error),
+        };
+        for (connection, delivery_range) in covered {
+            sources.complete(connection, delivery_range.delivered);
         }
-        let (ends, none) = (writers.file_ends(lengths, &[])?, MaterializedTables::default());
-        write(ends, self.materialized_tables.ends(ledger, &none)?, self.keeps_tail)?;
-        ledger.states.clear();
-        Ok(())
+    }
+
+    /// Writes to the checkpoint, and continues in new files; what is committed by it.
+    fn write(&self, mut commit: Commit, ledger: &Ledger) -> Result<BTreeMap<usize, DeliveryRange>, Error> {
+        let writers = &self.writers;
+        let Some(checkpoint) = &self.checkpoint else {
+            writers.follow(&commit.moved, &writers.lengths())?;
+            return Ok(commit.covered);
+        };
+        let write = |commit: &Commit| {
+            let progress = commit.progress(writers.transactions());
+            checkpoint.commit(&progress, &commit.covered, &commit.states).map_err(Error::Checkpoint)
+        };
+        write(&commit)?;
+        if !commit.moved.is_empty() || !commit.moved_tables.is_empty() {
+            let lengths = &commit.complete.lengths;
+            writers.follow(&commit.moved, lengths)?;
+            commit.moved_tables.follow(ledger)?;
+            commit.files = self.ends(lengths, ledger, &[], &MaterializedTables::default())?;
+            commit.keeps_tail = self.keeps_tail;
+            write(&commit)?;
+        }
+        Ok(commit.covered)
     }
 }

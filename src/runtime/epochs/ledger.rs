@@ -35,6 +35,8 @@ pub struct Ledger {
     pub complete: Option<CompletePrefix>,
     /// By connection, the complete deliveries that are not committed yet.
     pub covered: BTreeMap<usize, DeliveryRange>,
+    /// Whether a sink's transaction holds deliveries that are committed with it.
+    pub commits: bool,
     /// The row numbers after the complete prefix.
     pub numbering: Numbering,
     /// The row numbers of epochs after the complete prefix, by connection.

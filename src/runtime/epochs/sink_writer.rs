@@ -8,7 +8,7 @@ use crate::format::Output;
 use crate::runtime::error::Error;
 use crate::runtime::first_error::{FirstError, fail};
 use crate::runtime::observe::activity::{Activity, Destination};
-use crate::sink::{self, FileEnd, RefusedLine, SinkSettings, TransactionProgress, TypedSink};
+use crate::sink::{self, FileEnd, RefusedLine, SinkSettings, TransactionProgress, TransactionState, TypedSink};
 
 /// Writes to the sink until it fails. The graph writes; on the first worker the coordinator syncs.
 #[derive(Clone)]
@@ -81,16 +81,23 @@ impl SharedSinkWriter {
         self.0.borrow().sink.as_ref().is_some_and(|sink| sink.is_full())
     }
 
-    /// Enters the results of all epochs before `end` into a transaction, where the sink takes them so.
-    pub fn prepare(&self, end: u64) -> bool {
-        let mut writer = self.0.borrow_mut();
-        writer.sink.is_none() || writer.with(|sink| sink.prepare(end))
+    /// Begins a transaction of the sink, with the results of all epochs before `end`.
+    pub fn transact(&self, end: u64, progress: TransactionProgress) -> bool {
+        self.0.borrow_mut().with(|sink| sink.transact(end, progress))
     }
 
-    /// Commits what was prepared; false if it must be prepared again, `None` after a failure.
-    pub fn commit(&self, progress: &TransactionProgress) -> Option<bool> {
-        let (mut writer, mut committed) = (self.0.borrow_mut(), false);
-        writer.with(|sink| sink.commit(progress).map(|done| committed = done)).then_some(committed)
+    /// What has become of the sink's transaction, which is waited for while it is made if it `waits`; `None` after a
+    /// failure.
+    pub fn transaction(&self, waits: bool) -> Option<TransactionState> {
+        let (mut writer, mut found) = (self.0.borrow_mut(), None);
+        let ask = |sink: &mut TypedSink| if waits { sink.made_transaction() } else { sink.transaction() };
+        writer.with(|sink| ask(sink).map(|state| found = Some(state)));
+        found
+    }
+
+    /// What was refused of the sink's transaction is durable.
+    pub fn confirm(&self) {
+        self.0.borrow_mut().sink.iter_mut().for_each(|sink| sink.confirm());
     }
 
     /// Results that the sink has refused since the last call.

@@ -13,7 +13,7 @@ use crate::runtime::graph::by_sink::BySink;
 use crate::runtime::graph::delivery::{AwaitsDelivery, DeliveryState, RefusedResult};
 use crate::runtime::observe::activity::{Activity, Destination};
 use crate::runtime::options::Options;
-use crate::sink::{Existing, FileEnd, SinkSettings, TransactionProgress};
+use crate::sink::{Existing, FileEnd, SinkSettings};
 
 /// The sinks, in the order of the dataflow. The graph writes; on the first worker the coordinator syncs.
 #[derive(Clone)]
@@ -106,14 +106,9 @@ impl SinkWriters {
         self.writers.iter().any(SharedSinkWriter::is_full)
     }
 
-    /// As [`SharedSinkWriter::prepare`], of the sink that takes results in transactions.
-    pub fn prepare(&self, end: u64) -> bool {
-        self.writers.iter().all(|writer| writer.prepare(end))
-    }
-
-    /// As [`SharedSinkWriter::commit`], of the sink that takes results in transactions.
-    pub fn commit(&self, progress: &TransactionProgress) -> Option<bool> {
-        self.writers.iter().find(|writer| writer.is_transactional())?.commit(progress)
+    /// The sink that takes results in transactions.
+    pub fn transactional(&self) -> Option<&SharedSinkWriter> {
+        self.writers.iter().find(|writer| writer.is_transactional())
     }
 
     /// Results that the sinks have refused since the last call.

@@ -178,7 +178,7 @@ impl Activity {
         set(&self.rows_in_flight, ledger.rows_in - ledger.rows_done);
         set(&self.messages_in_flight, in_flight);
         set(&self.buckets_queued, backlog.buckets as u64);
-        self.owes.store(!ledger.covered.is_empty(), Ordering::Relaxed);
+        self.owes.store(ledger.commits || !ledger.covered.is_empty(), Ordering::Relaxed);
     }
 
     /// Records why the run fails; the watchdog adds it to its report.

@@ -2,9 +2,9 @@
 //!
 //! A server that answers 500 is ill, or a row makes it fail. It is the row where it alone is answered with 500 again and
 //! again over a minute, while the server takes another row of the same request and day just before and just after each
-//! time. After such a search all lines but the dead letters are sent again in their order, so the last value of a point
-//! stays the last. All else is an illness of the server, and holds the source back: no answer, any other answer, a 500
-//! to all rows.
+//! time; over five minutes, beside a row of another day, where there is none of its own. After such a search all lines but
+//! the dead letters are sent again in their order, so the last value of a point stays the last. All else is an illness of
+//! the server, and holds the source back: no answer, any other answer, a 500 to all rows.
 
 use std::time::{Duration, Instant};
 
@@ -26,6 +26,9 @@ const PROBES: usize = 16;
 /// How often, and for how long, a row must fail alone while others are taken.
 const TRIALS: u32 = 3;
 const TRIAL_TIME: Duration = Duration::from_secs(if cfg!(test) { 1 } else { 60 });
+
+/// One without another row of its day beside it must fail for so long: a server may fail for a range of time.
+const LONE_TRIAL_TIME: Duration = TRIAL_TIME.saturating_mul(5);
 
 /// A line that was taken before the request is sent again as a witness for so long.
 const WITNESS_TIME: Duration = Duration::from_secs(600);
@@ -124,7 +127,7 @@ impl<'a> Sending<'a> {
             if is_working && suspects.is_empty() {
                 break;
             }
-            let has_found = is_working && self.judges(suspects)?;
+            let has_found = is_working && self.judges(suspects, can_grow)?;
             if !has_found && can_grow {
                 return Ok(None);
             }
@@ -231,17 +234,28 @@ impl<'a> Sending<'a> {
 
     /// Tries suspects again and again, each beside a witness. Those at which the server fails each time
     /// are dead letters, unless it proves to be ill; whether there is one.
-    fn judges(&mut self, mut suspects: Vec<Suspect>) -> Result<bool, Error> {
+    fn judges(&mut self, suspects: Vec<Suspect>, can_grow: bool) -> Result<bool, Error> {
         let (began, outages) = (Instant::now(), self.sender.outages);
+        let (lone, beside): (Vec<Suspect>, Vec<Suspect>) =
+            suspects.into_iter().partition(|suspect| self.is_lone(suspect.line));
+        // Rows of its day may be among those that wait.
+        if beside.is_empty() && can_grow {
+            return Ok(false);
+        }
+        // Those that are judged sooner come first.
+        let (mut suspects, time, of_day) = match beside.is_empty() {
+            true => (lone, LONE_TRIAL_TIME, false),
+            false => (beside, TRIAL_TIME, true),
+        };
         for trial in 1.. {
             let mut failing = Vec::new();
             for suspect in suspects {
-                let Some(witnessed) = self.is_witnessed(suspect.line)? else { continue };
+                let Some(witnessed) = self.is_witnessed(suspect.line, of_day)? else { continue };
                 if !witnessed {
                     return Ok(false);
                 }
                 let answered = self.answered(&[suspect.line], 1)?;
-                if self.is_witnessed(suspect.line)? != Some(true) {
+                if self.is_witnessed(suspect.line, of_day)? != Some(true) {
                     return Ok(false);
                 }
                 if matches!(answered, LinesAnswer::Failed(_)) && self.states[suspect.line] == LineState::Open {
@@ -252,10 +266,10 @@ impl<'a> Sending<'a> {
             if suspects.is_empty() || self.sender.outages != outages {
                 return Ok(false);
             }
-            if trial >= TRIALS && began.elapsed() >= TRIAL_TIME {
+            if trial >= TRIALS && began.elapsed() >= time {
                 break;
             }
-            self.sender.pause(TRIAL_TIME / TRIALS)?;
+            self.sender.pause(time / TRIALS)?;
         }
         self.sender.tell_fault(suspects.len(), &suspects[0].reason);
         for Suspect { line, reason } in suspects {
@@ -267,10 +281,18 @@ impl<'a> Sending<'a> {
         Ok(true)
     }
 
-    /// Whether the server takes a line that it has taken, of the suspect's day, for a server may fail for a range of time;
-    /// nothing if there is no such line.
-    fn is_witnessed(&mut self, suspect: usize) -> Result<Option<bool>, Error> {
-        while let Some(witness) = self.witness(suspect) {
+    /// Whether no other row of the request, nor the one that was taken before it, is of the line's day.
+    fn is_lone(&self, line: usize) -> bool {
+        let own_day = day(self.lines.bytes(line..line + 1));
+        let is_of_day = |other: usize| other != line && day(self.lines.bytes(other..other + 1)) == own_day;
+        let before = self.sender.taken.as_ref().is_some_and(|(before, _)| day(before) == own_day);
+        !before && !(0..self.lines.len()).any(is_of_day)
+    }
+
+    /// Whether the server takes a line that it has taken, of the suspect's day if it is to be `of_day`, for a server may
+    /// fail for a range of time; nothing if there is no such line.
+    fn is_witnessed(&mut self, suspect: usize, of_day: bool) -> Result<Option<bool>, Error> {
+        while let Some(witness) = self.witness(suspect, of_day) {
             match self.answered(&[witness], 1)? {
                 LinesAnswer::Taken => return Ok(Some(true)),
                 LinesAnswer::Failed(_) => return Ok(Some(false)),
@@ -278,19 +300,20 @@ impl<'a> Sending<'a> {
                 LinesAnswer::Refused | LinesAnswer::InPart => {}
             }
         }
-        let of_day = |line: &[u8]| day(line) == day(self.lines.bytes(suspect..suspect + 1));
+        let fits = |line: &[u8]| !of_day || day(line) == day(self.lines.bytes(suspect..suspect + 1));
         match &self.sender.taken {
-            Some((line, _)) if of_day(line) => self.takes_before().map(Some),
+            Some((line, _)) if fits(line) => self.takes_before().map(Some),
             _ => Ok(None),
         }
     }
 
-    /// The nearest line that was taken, of the suspect's day, and of its tags if there is one.
-    fn witness(&self, suspect: usize) -> Option<usize> {
+    /// The nearest line that was taken, of the suspect's day if it is to be `of_day`, and of its tags if there is one.
+    fn witness(&self, suspect: usize, of_day: bool) -> Option<usize> {
         let line_day = |line: usize| day(self.lines.bytes(line..line + 1));
         let (own_day, own_series) = (line_day(suspect), self.lines.series(suspect));
         (0..self.lines.len())
-            .filter(|line| *line != suspect && self.states[*line] == LineState::Taken && line_day(*line) == own_day)
+            .filter(|line| *line != suspect && self.states[*line] == LineState::Taken)
+            .filter(|line| !of_day || line_day(*line) == own_day)
             .min_by_key(|line| (self.lines.series(*line) != own_series, line.abs_diff(suspect)))
     }
 }

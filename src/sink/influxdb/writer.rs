@@ -438,6 +438,28 @@ mod tests {
         assert_eq!(dead(&mut sink), [] as [u64; 0]);
     }
 
+    /// Regression: it was sent for ever, and held all others back.
+    #[test]
+    fn a_bad_row_without_another_of_its_day_is_a_dead_letter_where_others_are_taken() {
+        const DAY: u64 = 86_400;
+        let server = PlayedServer::start(|request| match request.body.contains("bad") {
+            true => answer("500 Internal Server Error", "index out of range"),
+            false => TAKEN.into(),
+        });
+        let url = format!("http://127.0.0.1:{}/write?db=w", server.port);
+        let (sink, deadline) = open(&url, "");
+        let mut sink = sink.unwrap();
+        deadline.set(Instant::now() + Duration::from_secs(50));
+        sink.write(message(0, 3..4)).unwrap();
+        sink.write(message(1, DAY + 4..DAY + 10)).unwrap();
+        sink.sync().unwrap();
+        assert_eq!(dead(&mut sink), [3]);
+        // Alone in its request: what was taken before shows that the server works.
+        sink.write(message(2, 2 * DAY + 3..2 * DAY + 4)).unwrap();
+        sink.sync().unwrap();
+        assert_eq!((dead(&mut sink), sink.waits_from()), (vec![2 * DAY + 3], None));
+    }
+
     #[test]
     fn what_lasts_ends_the_run() {
         let server = PlayedServer::start(|_| answer("401 Unauthorized", "{\"error\":\"authorization failed\"}"));

@@ -12,7 +12,7 @@ use super::tls::Tls;
 use crate::mqtt::{Backoff, masked};
 use crate::sink::opening::Opening;
 use crate::sink::pause::pause;
-use crate::sink::{Deadline, Error, SinkProgress};
+use crate::sink::{Error, SinkProgress};
 
 /// How long an attempt to connect may take.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -82,13 +82,11 @@ impl Database {
                 Err(problem) => problem,
             };
             let TableProblem::Database(error) = &problem else { return Err(self.unusable(problem)) };
-            if DatabaseFailure::of(error) == DatabaseFailure::Absent
-                && told.is_none_or(|told| told.elapsed() >= TELL_INTERVAL)
-            {
+            if DatabaseFailure::of(error).passes() && told.is_none_or(|told| told.elapsed() >= TELL_INTERVAL) {
                 tracing::warn!("{}: {}: it is tried again", self.shown, words(error));
                 told = Some(Instant::now());
             }
-            if DatabaseFailure::of(error) != DatabaseFailure::Absent || !pause(backoff.next_wait(), over) {
+            if !DatabaseFailure::of(error).passes() || !pause(backoff.next_wait(), over) {
                 return Err(self.unusable(problem));
             }
         }
@@ -102,12 +100,12 @@ impl Database {
         }
     }
 
-    /// A later connection.
+    /// A later connection, unless the wait for it is `over`.
     ///
     /// # Errors
     /// As [`Database::connect`].
-    pub fn again(&self, deadline: &Deadline, progress: &SinkProgress) -> Result<Client, Error> {
-        self.connect(progress, || deadline.has_passed())
+    pub fn again(&self, over: impl Fn() -> bool, progress: &SinkProgress) -> Result<Client, Error> {
+        self.connect(progress, over)
     }
 
     /// Connects, and waits for an absent database until the wait is `over`.
@@ -128,11 +126,11 @@ impl Database {
                 }
                 Err(error) => error,
             };
-            if DatabaseFailure::of(&error) != DatabaseFailure::Absent {
+            if !DatabaseFailure::of(&error).passes() {
                 return Err(self.failed(&error));
             }
             // Whoever looks for the database is not stuck.
-            progress.beat();
+            progress.looks();
             progress.lost();
             if told.is_none_or(|told| told.elapsed() >= TELL_INTERVAL) {
                 tracing::warn!("{}: {}: the source waits until the database is there", self.shown, words(&error));

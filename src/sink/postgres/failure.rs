@@ -3,6 +3,7 @@
 use std::error::Error as _;
 
 use postgres::Error;
+use postgres::error::Severity;
 
 use crate::sink::error::with_causes;
 
@@ -11,6 +12,8 @@ use crate::sink::error::with_causes;
 pub enum DatabaseFailure {
     /// The database is out of reach, or cannot work now: later it may.
     Absent,
+    /// It says that it could not do it now, and stays there: that is of its state, or a trigger says so of a row.
+    Again,
     /// It refuses values of a row.
     Row,
     /// It has failed at rows: at one of them where it takes others, or at all.
@@ -22,19 +25,28 @@ pub enum DatabaseFailure {
 impl DatabaseFailure {
     pub fn of(error: &Error) -> DatabaseFailure {
         let Some(refused) = error.as_db_error() else { return of_connection(error) };
-        of_code(refused.code().code())
+        let stays = refused.parsed_severity() == Some(Severity::Error);
+        match of_code(refused.code().code()) {
+            DatabaseFailure::Again if !stays => DatabaseFailure::Absent,
+            failure => failure,
+        }
+    }
+
+    /// Whether it may pass by itself.
+    pub fn passes(self) -> bool {
+        matches!(self, DatabaseFailure::Absent | DatabaseFailure::Again)
     }
 }
 
 /// By the classes of PostgreSQL's error codes.
 fn of_code(code: &str) -> DatabaseFailure {
     match (&code[..2], code) {
-        // A reset connection, a server that starts or stops, one without room, one that gave way to another client, one
-        // that is no longer the primary, one that ended a transaction which took too long, one that has forgotten the
-        // statements of the connection.
-        ("08" | "53" | "57" | "58" | "40", _) | (_, "55P03" | "25006" | "25P03" | "25P04" | "26000") => {
-            DatabaseFailure::Absent
-        }
+        // A lost connection, a server that stops or is out of room, a statement that was cancelled or gave way to another
+        // client.
+        ("08" | "53" | "57" | "58" | "40", _) => DatabaseFailure::Again,
+        // A lock that another client holds until it lets go, a server that is no longer the primary, one that ended a
+        // transaction which took too long, one that has forgotten the statements of the connection.
+        (_, "55P03" | "25006" | "25P03" | "25P04" | "26000") => DatabaseFailure::Absent,
         // Data and cardinality exceptions, violated constraints, exceptions of triggers, checks of views, limits.
         ("09" | "21" | "22" | "23" | "27" | "38" | "39" | "44" | "54" | "P0", _) => DatabaseFailure::Row,
         // Extensions say it of values that they did not foresee. The other codes of the class are of damaged files.
@@ -83,9 +95,10 @@ mod tests {
     #[test]
     fn codes_by_their_classes() {
         for (code, expected) in [
-            ("57P03", DatabaseFailure::Absent),
-            ("53300", DatabaseFailure::Absent),
-            ("40P01", DatabaseFailure::Absent),
+            ("57P03", DatabaseFailure::Again),
+            ("53300", DatabaseFailure::Again),
+            ("40P01", DatabaseFailure::Again),
+            ("55P03", DatabaseFailure::Absent),
             ("25P03", DatabaseFailure::Absent),
             ("26000", DatabaseFailure::Absent),
             ("22003", DatabaseFailure::Row),

@@ -1,6 +1,6 @@
 //! The table that rows go to: it is created, extended and checked, and says how each column's values get there.
 
-use postgres::{Client, Transaction};
+use postgres::{Client, Row, Transaction};
 
 use super::failure::words;
 use super::name::{TableName, quoted};
@@ -47,6 +47,8 @@ struct TableColumn {
     /// As SQL writes it.
     r#type: String,
     oid: u32,
+    /// Whether the database makes its values.
+    is_made: bool,
 }
 
 // Types by their numbers in pg_type.
@@ -78,15 +80,20 @@ impl TableTarget {
         client.batch_execute("SET TimeZone TO 'UTC'")?;
         let mut transaction = client.transaction()?;
         let found = columns_of(&mut transaction, &settings.table)?;
+        let made = |name: &&str| found.iter().any(|existing| existing.is_made && existing.name == **name);
+        if let Some(name) = schema.names().find(made) {
+            return Err(TableProblem::Unfit(format!(
+                "the table {} makes the values of its column {name} itself (GENERATED ALWAYS): leave it out with columns = \
+                 [...] in the sink, or drop it from the rows with a step `drop`",
+                settings.table
+            )));
+        }
         if found.is_empty() {
             create(&mut transaction, settings, schema, time)?;
         } else {
             extend(&mut transaction, settings, schema, time, &found)?;
         }
         let found = columns_of(&mut transaction, &settings.table)?;
-        if let Some(name) = schema.names().find(|name| found.iter().all(|existing| existing.name != *name)) {
-            return Err(TableProblem::Unfit(format!("the table {} makes the column {name} itself", settings.table)));
-        }
         if !settings.key.is_empty() {
             check_key(&mut transaction, settings)?;
         }
@@ -195,11 +202,12 @@ pub fn check_names(schema: &Schema, key: &[String]) -> Result<(), String> {
 
 fn columns_of(transaction: &mut Transaction<'_>, table: &TableName) -> Result<Vec<TableColumn>, postgres::Error> {
     let rows = transaction.query(
-        "SELECT attname::text, format_type(atttypid, atttypmod), atttypid FROM pg_attribute \
-         WHERE attrelid = to_regclass($1) AND attnum > 0 AND NOT attisdropped AND attgenerated = ''",
+        "SELECT attname::text, format_type(atttypid, atttypmod), atttypid, attgenerated <> '' FROM \
+         pg_attribute WHERE attrelid = to_regclass($1) AND attnum > 0 AND NOT attisdropped",
         &[&table.to_string()],
     )?;
-    Ok(rows.iter().map(|row| TableColumn { name: row.get(0), r#type: row.get(1), oid: row.get(2) }).collect())
+    let column = |row: &Row| TableColumn { name: row.get(0), r#type: row.get(1), oid: row.get(2), is_made: row.get(3) };
+    Ok(rows.iter().map(column).collect())
 }
 
 /// The definition of a column that is created.

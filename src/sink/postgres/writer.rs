@@ -1,105 +1,34 @@
 //! The sink: results wait in memory until their epochs are complete, and go to the table in one transaction with the
 //! run's progress.
 
-use std::collections::{HashMap, HashSet, VecDeque};
-use std::io::Read;
-use std::ops::Range;
-use std::path::Path;
 use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
 
-use postgres::{Client, Statement};
-
+use super::beginning::begins;
 use super::connection::Database;
-use super::failure::{DatabaseFailure, line_of_copy, words};
+use super::maker::TransactionMaker;
 use super::name::TableName;
-use super::progress::{ProgressTable, StoredProgress};
-use super::rows::{CopyRows, UnwritableRow};
+use super::progress::StoredProgress;
+use super::queue::TransactionQueue;
 use super::settings::Postgres;
-use super::table::{TableProblem, TableTarget};
-use crate::data::{Message, Schema, fingerprint};
-use crate::format::{Encoder, Encoding, Infinity};
-use crate::mqtt::Backoff;
+use crate::data::{Message, Schema};
 use crate::sink::opening::{Opening, RowsOrigin};
-use crate::sink::pause::pause;
-use crate::sink::{Deadline, Error, Existing, RefusedLine, Sink, SinkProgress, Takes, TransactionProgress};
+use crate::sink::{
+    Deadline, Error, Existing, RefusedLine, Sink, SinkProgress, Takes, TransactionProgress, TransactionState,
+};
 
-/// So many bytes of results wait before the next transaction should come.
-const FULL: usize = 32 << 20;
-
-/// So many rows may fail with an internal error before the first one that is taken.
-const MOST_FAILED: usize = 8;
-
-/// At a row that is refused for it, the database has failed in so many transactions with pauses between, and taken others in
-/// each: what others do at the same time may be the reason of one.
-const FAILURES_OF_A_ROW: u32 = 5;
+/// How often it is looked up whether the maker has ended.
+const LOOK_UP_INTERVAL: Duration = Duration::from_millis(20);
 
 /// Writes rows to a table.
 pub struct TableWriter {
-    database: Database,
-    settings: Postgres,
-    schema: Schema,
-    origin: RowsOrigin,
-    progress_table: ProgressTable,
-    /// By which the table of progress knows this run.
-    run: String,
-    /// The length and hash of the beginning of the source's file, where that is read again.
-    beginning: Option<(i64, String)>,
+    shown: String,
+    queue: Arc<TransactionQueue>,
+    deadline: Deadline,
     /// Rows before this number are in the table already.
     skip_before: u64,
-    connection: Option<OpenTable>,
-    /// Results that are not committed, by their epochs.
-    waiting: VecDeque<Message>,
-    bytes: usize,
-    rows: usize,
-    /// How many of them are in the transaction that is open.
-    prepared: Option<usize>,
-    /// The rows among them that were refused, by epoch and number.
-    left_out: HashSet<(u64, u64)>,
-    /// Whether it was told that the table drops rows by itself.
-    told_dropped: bool,
-    /// How often the database has failed at rows among them, by epoch and number.
-    failures: HashMap<(u64, u64), u32>,
-    /// What was refused since it was last taken.
-    refused: Vec<RefusedLine>,
-    transactions: i64,
-    backoff: Backoff,
-    deadline: Deadline,
-    progress: Arc<SinkProgress>,
-    encoder: Encoder,
-}
-
-/// An open connection, and how rows get into the table by it.
-struct OpenTable {
-    client: Client,
-    target: TableTarget,
-    /// What each transaction says, prepared once: the table's COPY, and to store progress.
-    copy: Statement,
-    store: Statement,
-}
-
-impl OpenTable {
-    fn prepare(client: &mut Client, target: &TableTarget, progress: &ProgressTable) -> PreparedStatements {
-        Ok((client.prepare(&target.copy)?, progress.prepare(client)?))
-    }
-}
-
-/// The table's COPY, and to store progress.
-type PreparedStatements = Result<(Statement, Statement), postgres::Error>;
-
-/// What became of the rows of a transaction.
-enum Entered {
-    /// They are in it, but for those that are refused.
-    All,
-    /// It is to be made again after a pause, for this reason.
-    Again(String),
-}
-
-/// Why a transaction did not come about.
-enum TransactionTrouble {
-    /// The database is out of reach: it is tried again.
-    Absent(String),
-    /// The run ends.
-    Failed(Error),
+    maker: Option<JoinHandle<()>>,
 }
 
 impl TableWriter {
@@ -113,298 +42,30 @@ impl TableWriter {
         schema: &Schema,
         opening: &Opening,
     ) -> Result<TableWriter, Error> {
-        let origin = opening.origin.clone();
-        let begins_again = matches!(opening.existing, Existing::Rerun { repeats: true, .. });
-        let source = if begins_again { origin.source.as_str() } else { "" };
-        let progress_table = ProgressTable::of(&settings.table, &origin.dataflow, source);
-        let run = format!("{:016x}", rand::random::<u64>());
-        let (client, (target, stored, (copy, store))) = database.begin(opening, |client| {
-            let target = TableTarget::open(client, settings, schema, origin.time.as_deref())?;
-            let stored = progress_table.take_over(client, &run)?;
-            let statements = OpenTable::prepare(client, &target, &progress_table)?;
-            Ok((target, stored, statements))
-        })?;
-        let beginning = origin.file.as_deref().filter(|_| begins_again).and_then(beginning);
+        let shown = database.shown.clone();
+        let (maker, stored) = TransactionMaker::open(database, settings, schema, opening)?;
         let passes_over = matches!(opening.existing, Existing::Rerun { repeats: true, fresh: false });
-        let skip_before = if passes_over { rows_there(&settings.table, &origin, &stored) } else { 0 };
-        Ok(TableWriter {
-            database,
-            settings: settings.clone(),
-            schema: schema.clone(),
-            origin,
-            progress_table,
-            run,
-            beginning,
-            skip_before,
-            connection: Some(OpenTable { client, target, copy, store }),
-            waiting: VecDeque::new(),
-            bytes: 0,
-            rows: 0,
-            prepared: None,
-            left_out: HashSet::new(),
-            told_dropped: false,
-            failures: HashMap::new(),
-            refused: Vec::new(),
-            transactions: stored.transactions,
-            backoff: Backoff::default(),
-            deadline: opening.deadline.clone(),
-            progress: Arc::default(),
-            encoder: Encoder::new(Arc::new(schema.clone()), Encoding::JsonLines).with_infinity(Infinity::Text),
-        })
+        let skip_before = if passes_over { rows_there(&settings.table, &opening.origin, &stored) } else { 0 };
+        let queue = maker.queue();
+        let thread = std::thread::Builder::new().name("postgres-sink".into()).spawn(move || maker.run());
+        let maker = Some(thread.expect("a thread can be started"));
+        Ok(TableWriter { shown, queue, deadline: opening.deadline.clone(), skip_before, maker })
     }
 
-    fn owe(&self) {
-        self.progress.keep(self.rows as u64);
+    /// An error if transactions are made no more.
+    fn gone(&self) -> Option<Error> {
+        let ended = self.maker.as_ref().is_none_or(JoinHandle::is_finished);
+        ended.then(|| self.failed("no transaction is made any more"))
     }
 
-    /// Connects again if the connection is lost.
-    fn connect(&mut self) -> Result<(), Error> {
-        if self.connection.as_ref().is_some_and(|connection| !connection.client.is_closed()) {
-            return Ok(());
-        }
-        self.connection = None;
-        let mut client = self.database.again(&self.deadline, &self.progress)?;
-        let opened = TableTarget::open(&mut client, &self.settings, &self.schema, self.origin.time.as_deref());
-        let prepared = opened.and_then(|target| {
-            let statements = OpenTable::prepare(&mut client, &target, &self.progress_table)?;
-            Ok((target, statements))
-        });
-        match prepared {
-            Ok((target, (copy, store))) => self.connection = Some(OpenTable { client, target, copy, store }),
-            Err(TableProblem::Database(error)) if DatabaseFailure::of(&error) == DatabaseFailure::Absent => {
-                self.wait(&words(&error))?;
-            }
-            Err(problem) => return Err(self.database.unusable(problem)),
-        }
-        Ok(())
+    /// An error if nothing is waited for any more.
+    fn late(&self) -> Option<Error> {
+        self.deadline.has_passed().then(|| self.failed("the database has not taken all results in time"))
     }
 
-    /// Waits before the next attempt.
-    fn wait(&mut self, reason: &str) -> Result<(), Error> {
-        tracing::warn!("{}: {reason}: it is tried again", self.database.shown);
-        self.connection = None;
-        self.progress.beat();
-        self.progress.lost();
-        if pause(self.backoff.next_wait(), || self.deadline.has_passed()) {
-            Ok(())
-        } else {
-            Err(self.database.refused(format!("rows are not written: {reason}")))
-        }
+    fn failed(&self, reason: &str) -> Error {
+        Error::Custom { url: self.shown.clone(), reason: reason.into() }
     }
-
-    /// The line of a row that is refused, with the reason.
-    fn refuse(&mut self, message: usize, row: usize, reason: String) {
-        let message = &self.waiting[message];
-        self.left_out.insert(row_of(message, row));
-        let line = self.encoder.encode(message.take_rows(&[row])).into_lines().unwrap_or_default();
-        self.refused.push(RefusedLine { line, excess: None, reason });
-    }
-
-    /// Opens a transaction with the rows of the first `count` messages that wait.
-    fn transact(&mut self, count: usize) -> Result<(), TransactionTrouble> {
-        let Some(mut connection) = self.connection.take() else {
-            return Err(TransactionTrouble::Absent("the connection is lost".into()));
-        };
-        let (waiting, left_out) = (&self.waiting, &self.left_out);
-        let is_left_out =
-            |message: &Message, row: usize| !left_out.is_empty() && left_out.contains(&row_of(message, row));
-        let target = &connection.target;
-        let (rows, unwritable) =
-            CopyRows::encode(waiting.range(..count), &target.columns, target.staged.is_some(), is_left_out);
-        for UnwritableRow { place: (message, row), reason } in unwritable {
-            self.refuse(message, row, reason);
-        }
-        match self.enter(&mut connection, &rows) {
-            Ok(Entered::All) => {
-                self.connection = Some(connection);
-                Ok(())
-            }
-            Ok(Entered::Again(reason)) => Err(TransactionTrouble::Absent(reason)),
-            Err(error) if DatabaseFailure::of(&error) == DatabaseFailure::Absent => {
-                Err(TransactionTrouble::Absent(words(&error)))
-            }
-            Err(error) => Err(TransactionTrouble::Failed(self.database.failed(&error))),
-        }
-    }
-
-    /// Begins a transaction with these rows; those that the database does not take are refused, one by one. So are those at
-    /// which it fails with an internal error again and again, where it takes others in the same transactions.
-    fn enter(&mut self, connection: &mut OpenTable, rows: &CopyRows) -> Result<Entered, postgres::Error> {
-        let mut begin = "BEGIN; SET CONSTRAINTS ALL IMMEDIATE; SAVEPOINT rows";
-        if rows.len() == 0 {
-            connection.client.batch_execute(begin)?;
-            return Ok(Entered::All);
-        }
-        let mut ranges: Vec<_> = std::iter::once(0..rows.len()).collect();
-        let (mut used, mut taken, mut failed) = (false, 0, Vec::new());
-        while let Some(range) = ranges.pop() {
-            if range.is_empty() {
-                continue;
-            }
-            connection.client.batch_execute(std::mem::replace(&mut begin, "RELEASE rows; SAVEPOINT rows"))?;
-            let error = match copy(connection, rows, range.clone(), std::mem::replace(&mut used, true)) {
-                Err(error) => error,
-                Ok(there) => {
-                    taken += range.len();
-                    if there < range.len() as u64 && !std::mem::replace(&mut self.told_dropped, true) {
-                        let (shown, table) = (&self.database.shown, &self.settings.table);
-                        tracing::warn!(
-                            "{shown}: a trigger or a rule of the table {table} drops rows that it is given: they count as rows out; \
-                             further ones are not told"
-                        );
-                    }
-                    continue;
-                }
-            };
-            let failure = DatabaseFailure::of(&error);
-            if !matches!(failure, DatabaseFailure::Row | DatabaseFailure::Internal) {
-                return Err(error);
-            }
-            connection.client.batch_execute("ROLLBACK TO rows")?;
-            if range.len() == 1 && failure == DatabaseFailure::Internal {
-                if taken == 0 && failed.len() == MOST_FAILED {
-                    return Err(error);
-                }
-                failed.push((rows.place(range.start), error));
-                continue;
-            }
-            if range.len() == 1 {
-                let (message, row) = rows.place(range.start);
-                self.refuse(message, row, format!("the database refuses it: {}", words(&error)));
-                continue;
-            }
-            ranges.extend(parts(range, line_of_copy(&error)));
-        }
-        if taken == 0
-            && let Some((_, error)) = failed.pop()
-        {
-            return Err(error);
-        }
-        let mut again = None;
-        for ((message, row), error) in &failed {
-            let failures = self.failures.entry(row_of(&self.waiting[*message], *row)).or_default();
-            *failures += 1;
-            if *failures < FAILURES_OF_A_ROW {
-                again = Some(format!("it fails at a row, and takes others: {}", words(error)));
-            }
-        }
-        if let Some(reason) = again {
-            return Ok(Entered::Again(reason));
-        }
-        for ((message, row), error) in failed {
-            self.refuse(message, row, format!("the database fails at it, and takes others: {}", words(&error)));
-        }
-        Ok(Entered::All)
-    }
-
-    /// What was prepared is committed.
-    fn forget(&mut self, count: usize) {
-        for message in self.waiting.drain(..count) {
-            self.bytes -= message.byte_len();
-            self.rows -= message.rows();
-            message.recycle();
-        }
-        self.left_out.clear();
-        self.failures.clear();
-        self.transactions += 1;
-        self.backoff.reset();
-        self.progress.beat();
-        self.owe();
-    }
-
-    /// Whether the transaction that was open when the connection was lost is committed.
-    fn was_committed(&mut self) -> Result<bool, Error> {
-        loop {
-            self.connect()?;
-            let Some(OpenTable { client, .. }) = &mut self.connection else { continue };
-            match self.progress_table.transactions(client, &self.run) {
-                Ok(Some(transactions)) if transactions >= self.transactions => {
-                    return Ok(transactions > self.transactions);
-                }
-                Ok(found) => return Err(self.is_not_as_left(found)),
-                Err(error) if DatabaseFailure::of(&error) == DatabaseFailure::Absent => self.wait(&words(&error))?,
-                Err(error) => return Err(self.database.failed(&error)),
-            }
-        }
-    }
-
-    /// Why the progress of this run, with so many transactions if it is there, is not what the run has left.
-    fn is_not_as_left(&self, found: Option<i64>) -> Error {
-        let (table, dataflow) = (&self.settings.table, &self.origin.dataflow);
-        if let Some(found) = found {
-            return self.database.refused(older(found as u64, self.transactions as u64));
-        }
-        self.database.refused(format!(
-            "another run of the dataflow {dataflow} writes to the table {table} now: end it, or give one of them another \
-             name"
-        ))
-    }
-}
-
-/// A row of a message, by epoch and number.
-fn row_of(message: &Message, row: usize) -> (u64, u64) {
-    (message.epoch, message.ids[row])
-}
-
-/// What it means that a database has fewer transactions of a dataflow than were committed there.
-fn older(found: u64, committed: u64) -> String {
-    format!(
-        "the database has {found} transactions of this dataflow, and {committed} were committed: it was set back to an \
-         earlier state, and results since then are not there"
-    )
-}
-
-/// The parts of a range that is refused as a whole, the first one last: around the row that is said to be the reason,
-/// or halves.
-fn parts(range: Range<usize>, line: Option<usize>) -> Vec<Range<usize>> {
-    let (start, end) = (range.start, range.end);
-    match line.filter(|line| (1..=range.len()).contains(line)) {
-        Some(line) => vec![start + line..end, start + line - 1..start + line, start..start + line - 1],
-        None => {
-            let middle = start + range.len() / 2;
-            vec![middle..end, start..middle]
-        }
-    }
-}
-
-/// Copies rows to the table, through the temporary one if there is one, which is emptied first if it was `used`; how many
-/// of them are there.
-fn copy(
-    OpenTable { client, target, copy, .. }: &mut OpenTable,
-    rows: &CopyRows,
-    range: Range<usize>,
-    used: bool,
-) -> Result<u64, postgres::Error> {
-    let count = range.len() as u64;
-    if let Some(staged) = target.staged.as_ref().filter(|_| used) {
-        client.batch_execute(&staged.clear)?;
-    }
-    let mut writer = client.copy_in(copy)?;
-    // An error of writing is that of the connection, or one that the database tells at the end.
-    let written = rows.write(range, &mut writer);
-    let finished = writer.finish();
-    let there =
-        match written.map_err(|error| error.into_inner().and_then(|inner| inner.downcast::<postgres::Error>().ok())) {
-            Err(Some(error)) if finished.is_ok() => return Err(*error),
-            _ => finished?,
-        };
-    let Some(staged) = &target.staged else { return Ok(there) };
-    client.batch_execute(&staged.insert)?;
-    // Rows of one key are one row there.
-    Ok(count)
-}
-
-/// The length and hash of the beginning of a file; `None` if it can't be read.
-fn beginning(path: &Path) -> Option<(i64, String)> {
-    /// More than a header of many columns.
-    const MOST: u64 = 1 << 16;
-    hash_of(path, MOST)
-}
-
-fn hash_of(path: &Path, bytes: u64) -> Option<(i64, String)> {
-    let mut found = Vec::new();
-    std::fs::File::open(path).ok()?.take(bytes).read_to_end(&mut found).ok()?;
-    Some((found.len() as i64, format!("{:032x}", fingerprint(&found))))
 }
 
 /// The number of rows that an earlier run has left in the table, unless the source is another file now.
@@ -414,7 +75,7 @@ fn rows_there(table: &TableName, origin: &RowsOrigin, stored: &StoredProgress) -
         return 0;
     }
     if let (Some(path), Some(before)) = (file, &stored.beginning)
-        && hash_of(path, before.0 as u64).as_ref() != Some(before)
+        && !begins(path, before)
     {
         tracing::warn!("{source} is another file than that of the last run: all its rows go to the table {table}");
         return 0;
@@ -434,10 +95,7 @@ impl Takes<Message> for TableWriter {
             message.retain(&keep);
         }
         if message.rows() > 0 {
-            self.bytes += message.byte_len();
-            self.rows += message.rows();
-            self.waiting.push_back(message);
-            self.owe();
+            self.queue.push(message);
         }
         Ok(())
     }
@@ -453,70 +111,41 @@ impl Sink for TableWriter {
     }
 
     fn transactions(&self) -> Option<u64> {
-        Some(self.transactions as u64)
+        Some(self.queue.transactions())
     }
 
     fn is_full(&self) -> bool {
-        self.bytes >= FULL
+        self.queue.is_full()
     }
 
-    fn prepare(&mut self, end: u64) -> Result<(), Error> {
-        let count = self.waiting.iter().take_while(|message| message.epoch < end).count();
-        if self.prepared.take().is_some() {
-            // What was prepared and not committed is given up with its connection.
-            self.connection = None;
-        }
-        loop {
-            self.connect()?;
-            match self.transact(count) {
-                Ok(()) => {
-                    self.prepared = Some(count);
-                    return Ok(());
-                }
-                Err(TransactionTrouble::Absent(reason)) => self.wait(&reason)?,
-                Err(TransactionTrouble::Failed(error)) => return Err(error),
-            }
-        }
+    fn transact(&mut self, end: u64, progress: TransactionProgress) -> Result<(), Error> {
+        let next_row = progress.next_row.max(self.skip_before);
+        self.queue.begin(end, TransactionProgress { next_row, ..progress });
+        Ok(())
     }
 
-    fn commit(&mut self, progress: &TransactionProgress) -> Result<bool, Error> {
-        let Some(count) = self.prepared.take() else { return Ok(false) };
-        let Some(OpenTable { client, store, .. }) = &mut self.connection else { return Ok(false) };
-        let progress = TransactionProgress { next_row: progress.next_row.max(self.skip_before), ..progress.clone() };
-        let (table, beginning) = (&self.progress_table, self.beginning.as_ref());
-        let stored = table.store(client, store, &self.run, self.transactions, &progress, beginning);
-        let committed = match stored {
-            Ok(false) => {
-                let found = table.transactions(client, &self.run).unwrap_or_default();
-                return Err(self.is_not_as_left(found));
-            }
-            Ok(true) => client.batch_execute("COMMIT"),
-            Err(error) => Err(error),
-        };
-        match committed {
-            Ok(()) => {}
-            Err(error) if DatabaseFailure::of(&error) == DatabaseFailure::Absent => {
-                self.wait(&words(&error))?;
-                if !self.was_committed()? {
-                    return Ok(false);
-                }
-            }
-            Err(error) => return Err(self.database.failed(&error)),
-        }
-        self.forget(count);
-        Ok(true)
+    fn transaction(&mut self) -> Result<TransactionState, Error> {
+        self.queue.transaction(|| self.gone())
+    }
+
+    fn made_transaction(&mut self) -> Result<TransactionState, Error> {
+        self.queue.made(|| self.gone(), || self.late())
+    }
+
+    fn confirm(&mut self) {
+        self.queue.confirm();
     }
 
     fn refused(&mut self) -> Vec<RefusedLine> {
-        std::mem::take(&mut self.refused)
+        self.queue.refused()
     }
 
     fn waits_from(&self) -> Option<u64> {
-        self.waiting.front().map(|message| message.epoch)
+        self.queue.waits_from()
     }
 
     fn progress(&self) -> Option<Arc<SinkProgress>> {
-        Some(self.progress.clone())
+        Some(self.queue.progress.clone())
     }
 
     fn close(self: Box<Self>) -> Result<(), Error> {
@@ -524,28 +153,17 @@ impl Sink for TableWriter {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_row_of_a_refused_range_is_in_one_of_its_parts() {
-        for (range, line) in [(3..10, Some(1)), (3..10, Some(7)), (3..10, Some(4)), (3..10, None), (3..5, Some(9))] {
-            let parts = parts(range.clone(), line);
-            assert!(parts.iter().all(|part| part.len() < range.len()));
-            assert!(parts.into_iter().rev().flatten().eq(range), "in order");
+impl Drop for TableWriter {
+    fn drop(&mut self) {
+        self.queue.end();
+        let Some(maker) = self.maker.take() else { return };
+        // One that waits for a database that says nothing is left alone when waiting is over.
+        while !maker.is_finished() && !self.deadline.has_passed() {
+            std::thread::sleep(LOOK_UP_INTERVAL);
         }
-    }
-
-    #[test]
-    fn a_file_that_grew_begins_as_before() {
-        let file = tempfile::NamedTempFile::new().unwrap();
-        std::fs::write(file.path(), "a,b\n1,2\n").unwrap();
-        let before = beginning(file.path()).unwrap();
-        assert_eq!(before.0, 8);
-        std::fs::write(file.path(), "a,b\n1,2\n3,4\n").unwrap();
-        assert_eq!(hash_of(file.path(), 8), Some(before.clone()));
-        std::fs::write(file.path(), "a,b\n1,7\n3,4\n").unwrap();
-        assert_ne!(hash_of(file.path(), 8), Some(before));
+        if maker.is_finished() {
+            // One that panicked has told it.
+            let _ = maker.join();
+        }
     }
 }
