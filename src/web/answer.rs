@@ -90,9 +90,7 @@ impl ApiError {
             std::io::ErrorKind::InvalidInput
             | std::io::ErrorKind::IsADirectory
             | std::io::ErrorKind::InvalidData
-            | std::io::ErrorKind::FileTooLarge => {
-                ApiError::unusable(format!("{name}.toml cannot be read: {error}"))
-            }
+            | std::io::ErrorKind::FileTooLarge => ApiError::unusable(format!("{name}.toml cannot be read: {error}")),
             std::io::ErrorKind::StorageFull => {
                 ApiError::new(StatusCode::INSUFFICIENT_STORAGE, format!("{name}: {error}: make room on the disk"))
             }
