@@ -82,6 +82,9 @@ pub fn read(
         tracing::warn!("{topic} holds no rows");
     }
     buffer.close(clock).map(|bucket| output.send(bucket));
+    if !output.stop.is_set() {
+        buffer.end();
+    }
     Ok(())
 }
 
