@@ -323,7 +323,7 @@ pub(crate) struct SourceSection {
     /// `{device}` as a step, it goes on in the members of an object, whose keys are the column `device`, as it does with
     /// `[*]` in the elements of an array (`sensors[*].data`) and with `*` in the values of an object; a value without a key
     /// is the column `value`. Rows have what they lack from the object around them, by its paths, and from the elements
-    /// that were passed through, by their keys.
+    /// that were passed through, by their keys. Arrays of cells behind one with their names are rows of these names.
     #[schemars(with = "Option<String>")]
     pub rows: Option<Spanned<String>>,
     /// What payloads and files hold: with `auto`, what they are recognised as.

@@ -198,6 +198,11 @@ fn source_settings(
         SchemaChoice::Known { schema, .. } => schema.names().any(|name| decoding.keys.key(name) == key),
         SchemaChoice::Infer { .. } => true,
     };
+    let has_elements = match schema {
+        SchemaChoice::Known { schema, .. } => schema.names().any(|name| decoding.keys.key(name).starts_with('[')),
+        SchemaChoice::Infer { .. } => false,
+    };
+    let rows = rows.map(|rows| if has_elements { rows.without_names() } else { rows });
     let endpoint = endpoint.transpose().map_err(wrong)?;
     Ok(source::SourceSettings {
         endpoint,
