@@ -296,7 +296,8 @@ pub(crate) struct SourceSection {
     /// durable.
     #[serde(default)]
     pub session: bool,
-    /// One connection a topic, shared out among processes; or a number, to which the broker hands out rows.
+    /// One connection a topic, shared out among processes: `url` needs no topic then; or a number, to which the broker hands
+    /// out rows.
     #[schemars(with = "Option<Connections>")]
     pub connections: Option<Spanned<Connections>>,
     /// What the levels of topics are, such as `weather/{station}/loop`: values of columns; where one is `{column}`, it
