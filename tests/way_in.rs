@@ -528,7 +528,7 @@ fn a_file_is_shown_as_a_run_reads_it() {
     let nested =
         r#"{"s": [{"id": 7, "r": [{"t": 3, "h": 50}, {"t": 4, "h": 51}]}, {"id": 8, "r": [{"t": 5, "h": 52}]}]}"#;
     let (_, told) = peek("d.ndjson", nested);
-    assert!(told.contains("rows = \"s[*].r\", with the columns t, h, id\n"), "{told}");
+    assert!(told.contains("rows = \"s[*].r\", with the columns h, t, id\n"), "{told}");
     let (shown, told) = peek("b.csv", "t\n1\n2\nx\n");
     assert!(shown.contains("t = \"1\"") && told.contains("beside \"x\""), "{shown}{told}");
     let (shown, told) =

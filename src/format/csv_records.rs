@@ -48,9 +48,9 @@ impl<R: BufRead> FileRecords<R> {
             if header.contains(char::REPLACEMENT_CHARACTER) {
                 self.tell(UnreadLines::Encoding(header.clone()));
             }
-            let missing = header_search::missing_names(&header, start.separator, framing);
-            if !missing.is_empty() {
-                self.tell(UnreadLines::MissingNames(missing.join(", ")));
+            let like_cells = header_search::names_like_cells(&header, start.separator, framing);
+            if !like_cells.is_empty() {
+                self.tell(UnreadLines::NamesLikeCells(like_cells.join(", ")));
             }
             if start.passed > 0 && framing.csv.skip.is_none() {
                 self.tell(UnreadLines::Preamble { lines: start.passed, skip: start.skip, header: header.clone() });

@@ -394,7 +394,13 @@ impl<'t> Search<'_, 't> {
                 && fits(header, line, *separator)
                 && (!words || is_words(header, *separator) || is_top && has_words_alone(header, *separator))
         };
-        let widest = self.separators(header).filter(fit).rev().max_by_key(|separator| width(header, *separator));
+        // Of equals that with which the row has more numbers; then a comma is a decimal mark, or a part of names.
+        let numbers = |separator: u8| {
+            let mark = self.framing.csv.decimal_beside(separator);
+            csv::cells_by(line, separator).filter(|cell| cell::number_by(cell, mark).is_some()).count()
+        };
+        let best = |separator: &u8| (width(header, *separator), numbers(*separator), *separator != b',');
+        let widest = self.separators(header).filter(fit).rev().max_by_key(best);
         widest.or_else(|| self.is_spaced(header, line).then_some(b' '))
     }
 
@@ -477,14 +483,14 @@ fn has_words_alone(line: &str, separator: u8) -> bool {
     cells.all(is_one) && has_word
 }
 
-/// Names of a header that stand for missing values, as those of a row do, where nothing says that it is one.
-pub fn missing_names(header: &str, separator: u8, framing: &Framing) -> Vec<String> {
+/// Names of a header that are numbers or stand for missing values, as cells of rows do, where nothing says that it is one.
+pub fn names_like_cells(header: &str, separator: u8, framing: &Framing) -> Vec<String> {
     if framing.columns.is_some() || framing.csv.header.is_some() {
         return Vec::new();
     }
     let names = csv::cells_by(header, separator).take(width(header, separator));
-    let is_missing = |name: &str| cell::number_by(name, DecimalMark::Either).is_some_and(f64::is_nan);
-    names.map(|name| name.trim().to_owned()).filter(|name| !name.is_empty() && is_missing(name)).collect()
+    let is_like_cell = |name: &str| cell::number_by(name, DecimalMark::Either).is_some();
+    names.map(|name| name.trim().to_owned()).filter(|name| !name.is_empty() && is_like_cell(name)).collect()
 }
 
 #[cfg(test)]
@@ -598,6 +604,8 @@ mod tests {
                 ("name\nfoo\nbar\n", 0, Whole, ',', false),
                 ("1,2\n3,4\n", 0, Whole, ',', false),
                 ("a;b;c", 0, Whole, ';', false),
+                ("time\ttemp,inside\n12:00\t5,1\n", 0, Whole, '\t', false),
+                ("x;y,temp\np;q,3\n", 0, Whole, ',', false),
                 ("", 0, None, ',', false),
                 ("#,time (CET),temp (\u{b0}C)\n1,12:00,20.5\n", 0, Whole, ',', false),
                 ("#YY  MM WDIR WSPD\n#yr  mo degT m/s\n2024 03  190  5.0\n", 0, Commented, ' ', true),
@@ -610,8 +618,8 @@ mod tests {
         check("", true, &[missing]);
         check("", false, &[("a,b\n1,2", 0, Whole, ',', false), ("x,2\ny,3", 0, None, ',', false), missing]);
         check("", false, &[("---,n/a\n1,2", 0, None, ',', false), ("n/a,\nx,y", 0, None, ',', false)]);
-        let told = |header, framing: &Framing| missing_names(header, b',', framing).join(" ");
-        assert_eq!(told("n/a,Alpha,---,", &Framing::default()), "n/a ---");
+        let told = |header, framing: &Framing| names_like_cells(header, b',', framing).join(" ");
+        assert_eq!(told("n/a,Alpha,---,7.5", &Framing::default()), "n/a --- 7.5");
         assert_eq!(told("n/a,Alpha", &of("n/a", CsvOptions::default())), "");
     }
 
