@@ -148,6 +148,13 @@ fn values_on_topics_of_their_own_become_wide_rows() {
     ]);
     let says = ["topic = \"N/c06/battery/Dc/{column}\"", "value = \"value\""];
     of_topic("victron", "N/c06/battery/Dc/+", &volts, &says, &[json!({"Voltage": 12.62, "Current": null})]);
+    // Of ioBroker: beside each value stands its time.
+    let states = texts(&[
+        ("ad/0/n/temp", r#"{"val": 20.5, "ts": 1709251200000, "ack": true}"#),
+        ("ad/0/n/hum", r#"{"val": 50, "ts": 1709251200100, "ack": true}"#),
+    ]);
+    let says = ["topic = \"ad/0/n/{column}\"", "value = \"val\"", "column = \"ts\"", "unit = \"ms\""];
+    of_topic("iobroker", "ad/0/n/+", &states, &says, &[json!({"temp": 20.5, "hum": 50.0, "ts": 1709251200.1})]);
     let alone = texts(&[("w/temp", "20,5")]);
     let says = ["format = \"value\"", "{ name = \"temp\", from = \"value\" }", "decimal = \",\""];
     of_topic("value", "w/temp", &alone, &says, &[json!({"temp": 20.5})]);
@@ -514,6 +521,14 @@ fn a_file_is_shown_as_a_run_reads_it() {
     let (shown, told) = peek("a.csv", "t;p\n1.234,5;1.013\n2,5;1.014\n");
     assert!(shown.contains("t = 1234.5, p = \"1.013\"") && told.contains("thousands = \".\""), "{shown}{told}");
     // The third row says what the column is.
+    let nested =
+        r#"{"s": [{"id": 7, "t": 3, "h": 50, "cells": [{"v": 3.1}]}, {"id": 8, "t": 4, "h": 60, "cells": []}]}"#;
+    let (_, told) = peek("c.ndjson", nested);
+    assert!(told.contains("s[*].cells is an array: rows = \"s[*].cells\""), "{told}");
+    let nested =
+        r#"{"s": [{"id": 7, "r": [{"t": 3, "h": 50}, {"t": 4, "h": 51}]}, {"id": 8, "r": [{"t": 5, "h": 52}]}]}"#;
+    let (_, told) = peek("d.ndjson", nested);
+    assert!(told.contains("rows = \"s[*].r\", with the columns h, t, id\n"), "{told}");
     let (shown, told) = peek("b.csv", "t\n1\n2\nx\n");
     assert!(shown.contains("t = \"1\"") && told.contains("beside \"x\""), "{shown}{told}");
     let (shown, told) =

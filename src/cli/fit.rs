@@ -108,8 +108,8 @@ fn read_all(plan: &SourcePlan, stop: &Stop) -> Result<Bucket, Failure> {
 }
 
 fn infer(dataflow: &Dataflow, bucket: &Bucket) -> Result<Schema, Failure> {
-    let found = source::infer(&dataflow.source().url, &dataflow.source().settings.framing);
+    let framing = &dataflow.source().settings.framing;
+    let found = source::infer(&dataflow.source().url, framing);
     let found = found.map_err(|error| Failure::Failed(error.to_string()))?;
-    Ok(dataflow
-        .complete(found.unwrap_or_else(|| source::infer_buckets([bucket].into_iter(), &dataflow.source().decoding))))
+    Ok(dataflow.complete(found.unwrap_or_else(|| source::infer_buckets([bucket].into_iter(), framing))))
 }

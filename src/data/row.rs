@@ -104,6 +104,13 @@ pub enum Broken {
     NoRows(NoRows),
 }
 
+impl Broken {
+    /// Bytes that are no UTF-8: the first one that is wrong, and its place, from 0.
+    pub fn not_utf8(byte: u8, at: usize) -> Broken {
+        Broken::NotUtf8 { byte, at: u32::try_from(at + 1).unwrap_or(u32::MAX) }
+    }
+}
+
 /// How the cells of a CSV row are written, where it is not as the standard says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Separated {

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use crate::data::cell::DecimalMark;
-use crate::data::{Format, Kind, Layout, Row, Schema, Separated};
+use crate::data::{Broken, Format, Kind, Layout, Row, Schema, Separated};
 use crate::format::column_builder::ColumnBuilder;
 use crate::format::column_units::{ColumnUnits, UnitNotice};
 use crate::format::seen_marks::SeenMarks;
@@ -222,10 +222,6 @@ fn time_cells(names: &[String], format: Format, schema: &Schema, decoding: &Deco
 }
 
 pub(super) fn utf8(bytes: &[u8]) -> Result<&str, String> {
-    std::str::from_utf8(bytes).map_err(|error| {
-        let at = error.valid_up_to() + 1;
-        format!(
-            "not UTF-8 text: byte {at} is wrong; say csv = {{ encoding = \"windows-1252\" }} in [source] if it is that"
-        )
-    })
+    std::str::from_utf8(bytes)
+        .map_err(|error| Broken::not_utf8(bytes[error.valid_up_to()], error.valid_up_to()).to_string())
 }

@@ -35,7 +35,7 @@ pub struct CsvOptions {
     pub encoding: Option<&'static Encoding>,
     /// Whether there is a header; if not given, a line that names columns of the schema is one, in whatever case and with
     /// units in brackets. Words above rows of the columns that name none of them are refused: `false` says that rows are
-    /// values in the order of the columns.
+    /// values in the order of the columns; with `infer`, these are named `0`, `1` and so on.
     pub header: Option<bool>,
 }
 

@@ -48,6 +48,10 @@ impl<R: BufRead> FileRecords<R> {
             if header.contains(char::REPLACEMENT_CHARACTER) {
                 self.tell(UnreadLines::Encoding(header.clone()));
             }
+            let like_cells = header_search::names_like_cells(&header, start.separator, framing);
+            if !like_cells.is_empty() {
+                self.tell(UnreadLines::NamesLikeCells(like_cells.join(", ")));
+            }
             if start.passed > 0 && framing.csv.skip.is_none() {
                 self.tell(UnreadLines::Preamble { lines: start.passed, skip: start.skip, header: header.clone() });
             }

@@ -35,6 +35,8 @@ impl DecimalSearch {
                 self.points |= self.among_commas || !may_be_thousands(cell);
                 self.commas_apart |= cell.contains(',');
             }
+            // A code with another one behind it, such as NOAA's +0061,5, is no fraction.
+            (false, true) if self.among_commas && has_zeros_before(cell) => self.points = true,
             (false, true) => {
                 let fraction = cell.trim().rsplit_once(',').map(|(_, fraction)| fraction.len());
                 self.commas |= fraction.is_some_and(|digits| !self.among_commas || digits > 0 && digits != 3);
@@ -73,6 +75,11 @@ impl DecimalSearch {
             None => (self.commas_apart && !self.points_apart).then_some(','),
         }
     }
+}
+
+/// Whether zeros stand before the digits of a number, as in codes of one length.
+fn has_zeros_before(cell: &str) -> bool {
+    matches!(cell.trim().trim_start_matches(['+', '-']).as_bytes(), [b'0', b'0'..=b'9', ..])
 }
 
 #[cfg(test)]
@@ -117,6 +124,8 @@ mod tests {
             (&["20,5", "52.123"], false),
             (&["12,345.6", "1,5"], false),
             (&["a, b", "1, 5"], false),
+            (&["+0061,5", "+9999,9"], false),
+            (&["0,5", "-0,25"], true),
         ] {
             let mut search = DecimalSearch::beside(b',');
             cells.iter().for_each(|cell| search.observe_cell(cell));

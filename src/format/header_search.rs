@@ -273,15 +273,16 @@ impl<'t> Search<'_, 't> {
         let once = self.framing.csv.skip.is_some() && self.any_first;
         let Some((before, header)) = &self.previous else {
             if let Some((at, header)) = self.commented_header()
-                && let Some(separator) = self.widest(header, line, true)
+                && let Some(separator) = self.widest(header, line, (true, false))
                 && !is_words(line, separator)
             {
                 return Some(self.start(at, HeaderLine::Commented, separator, header));
             }
             return once.then(|| self.whole(at, line, self.separator(line)));
         };
-        let is_first = self.any_first && self.first.as_ref().is_some_and(|(first, _)| first == before);
-        if let Some(separator) = self.widest(header, line, !is_first) {
+        let is_top = self.first.as_ref().is_some_and(|(first, _)| first == before);
+        let is_first = self.any_first && is_top;
+        if let Some(separator) = self.widest(header, line, (!is_first, is_top)) {
             // Rows above it that are as the one below it are rows of another header.
             if !is_first && self.above.iter().any(|(_, above)| is_alike(above, line, separator)) {
                 return None;
@@ -385,12 +386,21 @@ impl<'t> Search<'_, 't> {
         all.rev().max_by_key(|(best, _)| *best).map_or(b',', |(_, separator)| separator)
     }
 
-    /// The separator with which a line is the header of the next one, with the most cells, more than one.
-    fn widest(&self, header: &str, line: &str, words: bool) -> Option<u8> {
+    /// The separator with which a line is the header of the next one, with the most cells, more than one. `words`: it has words
+    /// alone, but for missing values among them in a line that is the first one.
+    fn widest(&self, header: &str, line: &str, (words, is_top): (bool, bool)) -> Option<u8> {
         let fit = |separator: &u8| {
-            width(header, *separator) > 1 && fits(header, line, *separator) && (!words || is_words(header, *separator))
+            width(header, *separator) > 1
+                && fits(header, line, *separator)
+                && (!words || is_words(header, *separator) || is_top && has_words_alone(header, *separator))
         };
-        let widest = self.separators(header).filter(fit).rev().max_by_key(|separator| width(header, *separator));
+        // Of equals that with which the row has more numbers; then a comma is a decimal mark, or a part of names.
+        let numbers = |separator: u8| {
+            let mark = self.framing.csv.decimal_beside(separator);
+            csv::cells_by(line, separator).filter(|cell| cell::number_by(cell, mark).is_some()).count()
+        };
+        let best = |separator: &u8| (width(header, *separator), numbers(*separator), *separator != b',');
+        let widest = self.separators(header).filter(fit).rev().max_by_key(best);
         widest.or_else(|| self.is_spaced(header, line).then_some(b' '))
     }
 
@@ -459,6 +469,28 @@ fn is_alike(line: &str, other: &str, separator: u8) -> bool {
 fn is_words(line: &str, separator: u8) -> bool {
     let width = width(line, separator);
     csv::cells_by(line, separator).take(width).all(|cell| cell::number_by(&cell, DecimalMark::Either).is_none())
+}
+
+/// Whether no cell is a number, and some are words: others may stand for missing values.
+fn has_words_alone(line: &str, separator: u8) -> bool {
+    let number = |cell: &str| cell::number_by(cell, DecimalMark::Either);
+    let mut cells = csv::cells_by(line, separator).take(width(line, separator));
+    let mut has_word = false;
+    let is_one = |cell: Cow<'_, str>| {
+        has_word |= number(&cell).is_none();
+        !cell.trim().is_empty() && number(&cell).is_none_or(f64::is_nan)
+    };
+    cells.all(is_one) && has_word
+}
+
+/// Names of a header that are numbers or stand for missing values, as cells of rows do, where nothing says that it is one.
+pub fn names_like_cells(header: &str, separator: u8, framing: &Framing) -> Vec<String> {
+    if framing.columns.is_some() || framing.csv.header.is_some() {
+        return Vec::new();
+    }
+    let names = csv::cells_by(header, separator).take(width(header, separator));
+    let is_like_cell = |name: &str| cell::number_by(name, DecimalMark::Either).is_some();
+    names.map(|name| name.trim().to_owned()).filter(|name| !name.is_empty() && is_like_cell(name)).collect()
 }
 
 #[cfg(test)]
@@ -572,6 +604,8 @@ mod tests {
                 ("name\nfoo\nbar\n", 0, Whole, ',', false),
                 ("1,2\n3,4\n", 0, Whole, ',', false),
                 ("a;b;c", 0, Whole, ';', false),
+                ("time\ttemp,inside\n12:00\t5,1\n", 0, Whole, '\t', false),
+                ("x;y,temp\np;q,3\n", 0, Whole, ',', false),
                 ("", 0, None, ',', false),
                 ("#,time (CET),temp (\u{b0}C)\n1,12:00,20.5\n", 0, Whole, ',', false),
                 ("#YY  MM WDIR WSPD\n#yr  mo degT m/s\n2024 03  190  5.0\n", 0, Commented, ' ', true),
@@ -580,7 +614,13 @@ mod tests {
                 ("time,temp\n12:00,20.5,50\n12:05,20.6,51\nx,off,down\n12:15,5,6\n", 0, Whole, ',', false),
             ],
         );
-        check("", false, &[("a,b\n1,2", 0, Whole, ',', false), ("x,2\ny,3", 0, None, ',', false)]);
+        let missing = ("n/a,Alpha\nkaputt,Beta", 0, Whole, ',', false);
+        check("", true, &[missing]);
+        check("", false, &[("a,b\n1,2", 0, Whole, ',', false), ("x,2\ny,3", 0, None, ',', false), missing]);
+        check("", false, &[("---,n/a\n1,2", 0, None, ',', false), ("n/a,\nx,y", 0, None, ',', false)]);
+        let told = |header, framing: &Framing| names_like_cells(header, b',', framing).join(" ");
+        assert_eq!(told("n/a,Alpha,---,7.5", &Framing::default()), "n/a --- 7.5");
+        assert_eq!(told("n/a,Alpha", &of("n/a", CsvOptions::default())), "");
     }
 
     #[test]

@@ -8,7 +8,7 @@ use crate::format::cell_rules::CellRules;
 use crate::format::json_cursor::JsonCell;
 use crate::format::row_cells::cells_of;
 use crate::format::seen_cells::SeenCells;
-use crate::format::{Decoding, cells, csv, json};
+use crate::format::{Framing, cells, csv, json};
 
 /// Names in their order of appearance; a column is a number if every value present reads as one that keeps its digits, or
 /// if every one is true or false.
@@ -23,6 +23,8 @@ pub struct Inference {
     weatherlink: bool,
     /// How cells are read, where that is said.
     rules: Option<Arc<CellRules>>,
+    /// Whether rows of CSV are said to have no header.
+    has_no_header: bool,
 }
 
 /// A schema that rows turned out to have.
@@ -41,8 +43,9 @@ impl From<Schema> for Inferred {
 
 impl Inference {
     /// From rows whose cells are read in this way.
-    pub fn by(decoding: &Decoding) -> Inference {
-        Inference { rules: decoding.cells.clone(), ..Inference::default() }
+    pub fn by(framing: &Framing) -> Inference {
+        let has_no_header = framing.csv.header == Some(false);
+        Inference { rules: framing.decoding.cells.clone(), has_no_header, ..Inference::default() }
     }
 
     /// Takes in a row; an unreadable one is ignored.
@@ -149,6 +152,13 @@ impl Inference {
             self.line = line;
         }
         let Some((cells, mark)) = cells_of(row) else { return };
+        if self.has_no_header && row.header.is_none() && self.names.is_empty() {
+            // As pandas names them.
+            self.names = (0..cells.len()).map(|place| place.to_string()).collect();
+            for name in self.names.clone() {
+                self.column(&name);
+            }
+        }
         if cells.len() < self.names.len() {
             return;
         }
@@ -161,7 +171,7 @@ impl Inference {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::format::BadCell;
+    use crate::format::{BadCell, CsvOptions, Decoding};
 
     fn kinds(rows: &[Row<'_>]) -> Vec<(String, Kind)> {
         let mut inference = Inference::default();
@@ -176,11 +186,24 @@ mod tests {
         assert_eq!(kinds, [("a".into(), Kind::Number), ("b".into(), Kind::Text), ("c".into(), Kind::Number)]);
     }
 
+    /// Regression: no column was found, and each row was a dead letter.
+    #[test]
+    fn columns_of_rows_without_a_header_are_numbered() {
+        let csv = CsvOptions { header: Some(false), ..CsvOptions::default() };
+        let mut inference = Inference::by(&Framing { csv, ..Framing::default() });
+        for bytes in [&b"1,x,"[..], b"2,3,4", b"5,6"] {
+            inference.observe(Row { bytes, format: Format::Csv, header: None });
+        }
+        let columns: Vec<(String, Kind)> = inference.schema().into();
+        assert_eq!(columns, [("0".into(), Kind::Number), ("1".into(), Kind::Text), ("2".into(), Kind::Number)]);
+    }
+
     #[test]
     fn cells_are_read_as_it_is_said() {
         let (missing, words) = (["offline".to_owned()], [("ON".to_owned(), 1.0)].into());
         let cells = CellRules::new(missing, words, (None, Some(',')), BadCell::Row).map(Arc::new);
-        let mut inference = Inference::by(&Decoding { cells, ..Decoding::default() });
+        let decoding = Arc::new(Decoding { cells, ..Decoding::default() });
+        let mut inference = Inference::by(&Framing { decoding, ..Framing::default() });
         let row = |format, bytes, header| Row { bytes, format, header };
         inference.observe(row(Format::Json, br#"{"a": "1,234", "b": "offline", "c": "OFF"}"#, None));
         inference.observe(row(Format::Csv, b"\"1,234\",ON,1", Some(Header::read(b"a,d,c"))));

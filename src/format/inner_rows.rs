@@ -18,8 +18,16 @@ use crate::data::{Broken, Format, Header, NoRows, Row, Standing};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InnerRows {
     levels: Arc<[RowsLevel]>,
+    elements: Elements,
+}
+
+/// What elements that are no objects stand for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Elements {
     /// Whether a value without a key is a row of the column `value`.
     lone: bool,
+    /// Whether the first one may hold the names of the others' cells.
+    named: bool,
 }
 
 /// The rows of an object that are still to come.
@@ -29,7 +37,7 @@ pub(crate) struct RowsFound {
     pub around: Vec<u8>,
     /// The number of that object as a header.
     pub line: u64,
-    lone: bool,
+    elements: Elements,
     rest: Rest,
 }
 
@@ -38,6 +46,8 @@ pub(crate) struct RowsFound {
 enum Rest {
     /// Elements of an array, from the first place to the second, its bracket included.
     Elements(Range<usize>),
+    /// Elements that are arrays of cells, behind one with the names of these: the keys with quotes.
+    Cells(Vec<Range<usize>>, Range<usize>),
     /// Columns: of each its key with quotes, and where its next element begins; and how many rows there are.
     Columns(Vec<(Range<usize>, usize)>, usize),
     /// Members of an object, up to its bracket, with the column of their keys.
@@ -98,12 +108,17 @@ impl InnerRows {
     /// # Errors
     /// In words: a text that is no path.
     pub fn parse(text: &str) -> Result<InnerRows, String> {
-        Ok(InnerRows { levels: rows_path::parse(text)?.into(), lone: false })
+        Ok(InnerRows { levels: rows_path::parse(text)?.into(), elements: Elements { lone: false, named: true } })
     }
 
     /// The same, where a value without a key is a row of the column that is read from `value`.
     pub fn with_lone_values(self, lone: bool) -> InnerRows {
-        InnerRows { lone, ..self }
+        InnerRows { elements: Elements { lone, ..self.elements }, ..self }
+    }
+
+    /// The same, where elements that are arrays have columns of their own, such as `[0]`: the first one is a row, too.
+    pub fn without_names(self) -> InnerRows {
+        InnerRows { elements: Elements { named: false, ..self.elements }, ..self }
     }
 
     /// Whether the payload itself holds them.
@@ -124,7 +139,7 @@ impl InnerRows {
     /// # Errors
     /// Bytes that are no JSON.
     pub(crate) fn find(&self, object: &[u8]) -> Result<Found, String> {
-        find(&self.levels, 0, object, 0..object.len(), self.lone, Budget { left: MAX_WRITTEN, is_over: false })
+        find(&self.levels, 0, object, 0..object.len(), self.elements, Budget { left: MAX_WRITTEN, is_over: false })
     }
 
     /// Calls `f` with the rows of an object, or with the object, marked as broken, if it has none.
@@ -155,7 +170,7 @@ fn find(
     depth: usize,
     object: &[u8],
     at: Range<usize>,
-    lone: bool,
+    elements: Elements,
     budget: Budget,
 ) -> Result<Found, String> {
     let level = &levels[depth];
@@ -171,7 +186,7 @@ fn find(
         None => place(&level.steps)?,
         exact => exact,
     };
-    if let Some(rows) = found.clone().and_then(|place| rows_at(levels, depth, object, place, lone, budget)) {
+    if let Some(rows) = found.clone().and_then(|place| rows_at(levels, depth, object, place, elements, budget)) {
         return Ok(Ok(rows));
     }
     // What the last steps lead to may be in a text.
@@ -180,10 +195,10 @@ fn find(
         if let Some(json) = json_in_text(&object[stands.clone()]) {
             let inside = [&object[..stands.start], &json, &object[stands.end..]].concat();
             let at = at.start..at.end + json.len() - stands.len();
-            return Ok(find(levels, depth, &inside, at, lone, budget)?.map(|found| RowsFound {
+            return Ok(find(levels, depth, &inside, at, elements, budget)?.map(|found| RowsFound {
                 around: found.around.clone(),
                 line: found.line,
-                lone,
+                elements,
                 rest: Rest::Within(Box::new((inside, found))),
             }));
         }
@@ -221,7 +236,7 @@ fn rows_at(
     depth: usize,
     object: &[u8],
     place: Range<usize>,
-    lone: bool,
+    elements: Elements,
     budget: Budget,
 ) -> Option<RowsFound> {
     let without = |left: &[u8]| [&object[..place.start], left, &object[place.end..]].concat();
@@ -232,13 +247,17 @@ fn rows_at(
     let (around, rest) = match (object[place.start], &levels[depth].spread) {
         // An element of an array that is the payload.
         (b'[' | b'"', RowsSpread::Rows) if is_payload => (b"{}".to_vec(), Rest::One(Some(place))),
-        (b'[', RowsSpread::Rows) => (without(b"[]"), Rest::Elements(inside)),
+        (b'[', RowsSpread::Rows) => {
+            let names = elements.named.then(|| names(object, inside.clone())).flatten();
+            let named = |(keys, behind)| Rest::Cells(keys, behind..inside.end);
+            (without(b"[]"), names.map_or_else(|| Rest::Elements(inside.clone()), named))
+        }
         (b'{', RowsSpread::Rows) => match columns(object, place.clone(), &without) {
             Some(columns) => columns,
             None if object[inside].trim_ascii_start().starts_with(b"}") => return None,
             None => (beside(b"{}"), Rest::One(Some(place))),
         },
-        (_, RowsSpread::Rows) if lone && !object[place.clone()].starts_with(b"n") => {
+        (_, RowsSpread::Rows) if elements.lone && !object[place.clone()].starts_with(b"n") => {
             (beside(b"null"), Rest::One(Some(place)))
         }
         (b'{', RowsSpread::Members(column)) if is_last => (without(b"{}"), Rest::Members(inside, column.clone())),
@@ -248,7 +267,7 @@ fn rows_at(
         }
         _ => return None,
     };
-    Some(RowsFound { around, line: Header::next_line(), lone, rest })
+    Some(RowsFound { around, line: Header::next_line(), elements, rest })
 }
 
 /// The rows of an object of arrays.
@@ -301,7 +320,23 @@ impl RowsFound {
                     return None;
                 }
                 rest.start = if last { rest.end } else { element.end + 1 };
-                Some(row_at(object, element, self.lone, out))
+                Some(row_at(object, element, self.elements.lone, out))
+            }
+            Rest::Cells(keys, rest) => {
+                let (element, last) = json_text::element(&object[..rest.end], rest.start)?;
+                if last && object[element.clone()].trim_ascii().is_empty() {
+                    return None;
+                }
+                rest.start = if last { rest.end } else { element.end + 1 };
+                let place = trimmed(object, element);
+                match cells(object, place.clone()).filter(|cells| cells.len() == keys.len()) {
+                    Some(cells) => {
+                        write_cells(object, keys.iter().zip(&cells), out);
+                        Some(InnerRow::Written)
+                    }
+                    // Who reads it says why it can't be read.
+                    None => Some(InnerRow::Stands(place)),
+                }
             }
             Rest::Columns(columns, left) => {
                 *left = left.checked_sub(1)?;
@@ -332,7 +367,7 @@ impl RowsFound {
                 out.push(b'}');
                 Some(InnerRow::Written)
             }
-            Rest::One(row) => row.take().map(|row| row_at(object, row, self.lone, out)),
+            Rest::One(row) => row.take().map(|row| row_at(object, row, self.elements.lone, out)),
             Rest::Within(within) => {
                 let (object, found) = &mut **within;
                 let row = found.next(object, out)?;
@@ -342,7 +377,7 @@ impl RowsFound {
                 Some(written(row, object, out))
             }
             Rest::Levels(levels) => {
-                let (row, line) = levels.next(object, self.lone, self.line, &mut self.around, out)?;
+                let (row, line) = levels.next(object, self.elements, self.line, &mut self.around, out)?;
                 self.line = line;
                 Some(row)
             }
@@ -355,7 +390,7 @@ impl LevelRows {
     fn next(
         &mut self,
         object: &[u8],
-        lone: bool,
+        elements: Elements,
         line: u64,
         around: &mut Vec<u8>,
         out: &mut Vec<u8>,
@@ -382,7 +417,7 @@ impl LevelRows {
                 return Some((missing(inside, why, around, out), Header::next_line()));
             };
             self.budget.left = left;
-            match find(&self.levels, self.depth + 1, &inside, at, lone, self.budget) {
+            match find(&self.levels, self.depth + 1, &inside, at, elements, self.budget) {
                 Ok(Ok(found)) => self.current = Some((inside, found)),
                 Ok(Err(why)) => return Some((missing(inside, why, around, out), Header::next_line())),
                 // The whole was read before.
@@ -437,6 +472,65 @@ impl LevelRows {
         inside.push(b'}');
         (inside, at)
     }
+}
+
+/// A place without the white space around what is there.
+fn trimmed(object: &[u8], place: Range<usize>) -> Range<usize> {
+    let value = &object[place.clone()];
+    let start = place.start + (value.len() - value.trim_ascii_start().len());
+    start..start + value.trim_ascii().len()
+}
+
+/// The elements of an array.
+fn cells(object: &[u8], array: Range<usize>) -> Option<Vec<Range<usize>>> {
+    object[array.clone()].starts_with(b"[").then_some(())?;
+    let (mut next, mut cells) = (array.start + 1, Vec::new());
+    loop {
+        let (element, last) = json_text::element(&object[..array.end], next)?;
+        let place = trimmed(object, element.clone());
+        if !place.is_empty() {
+            cells.push(place);
+        }
+        if last {
+            return Some(cells);
+        }
+        next = element.end + 1;
+    }
+}
+
+/// The names in the first element of an array, as the header of the others; and where the second one begins. It holds texts
+/// alone, no two of which are the same, and the second one has as many cells, a number among them.
+fn names(object: &[u8], inside: Range<usize>) -> Option<(Vec<Range<usize>>, usize)> {
+    let (first, last) = json_text::element(&object[..inside.end], inside.start)?;
+    let behind = first.end + 1;
+    let (second, _) = json_text::element(&object[..inside.end], if last { return None } else { behind })?;
+    let (keys, row) = (cells(object, trimmed(object, first))?, cells(object, trimmed(object, second))?);
+    let texts: Vec<&[u8]> = keys.iter().map(|key| &object[key.clone()]).collect();
+    let is_name = |(place, text): (usize, &&[u8])| {
+        text.starts_with(b"\"") && *text != b"\"\"" && text.len() <= LONGEST_KEY && !texts[..place].contains(text)
+    };
+    let is_number = |cell: &Range<usize>| matches!(object[cell.start], b'-' | b'0'..=b'9');
+    let is_header = texts.iter().enumerate().all(is_name) && row.len() == keys.len() && row.iter().any(is_number);
+    is_header.then_some((keys, behind))
+}
+
+/// Writes cells under their names.
+fn write_cells<'r>(
+    object: &[u8],
+    cells: impl Iterator<Item = (&'r Range<usize>, &'r Range<usize>)>,
+    out: &mut Vec<u8>,
+) {
+    out.clear();
+    out.push(b'{');
+    for (number, (key, cell)) in cells.enumerate() {
+        if number > 0 {
+            out.push(b',');
+        }
+        out.extend_from_slice(&object[key.clone()]);
+        out.push(b':');
+        out.extend_from_slice(&object[cell.clone()]);
+    }
+    out.push(b'}');
 }
 
 /// An object without rows, which is written.
@@ -637,5 +731,25 @@ mod tests {
         assert_eq!(all, [r#"{"value":1.5}"#, r#"{"value":"x"}"#, r#"{"value":null}"#, r#"{"t": 1}"#]);
         rows.each_row(object, |row| all.push(String::from_utf8_lossy(row.bytes).into_owned()));
         assert_eq!(all[4..], ["1.5", "\"x\"", "null", r#"{"t": 1}"#]);
+    }
+
+    /// Regression: each was a row of cells without names, and a dead letter.
+    #[test]
+    fn an_array_of_arrays_may_begin_with_their_names() {
+        let rows = |inner: InnerRows, array: &str| {
+            let mut rows = Vec::new();
+            inner.each_row(format!(r#"{{"id": 7, "r": {array}}}"#).as_bytes(), |row| {
+                rows.push(String::from_utf8_lossy(row.bytes).into_owned());
+            });
+            rows.join(" ")
+        };
+        let inner = || InnerRows::parse("r").unwrap();
+        let named = r#"[["t", "a,\"b"], [1, "x,y"], [ null , [2, 3] ], [4], {"t": 5}]"#;
+        assert_eq!(rows(inner(), named), r#"{"t":1,"a,\"b":"x,y"} {"t":null,"a,\"b":[2, 3]} [4] {"t": 5}"#);
+        assert_eq!(rows(inner().without_names(), r#"[["t"], [1]]"#), r#"["t"] [1]"#);
+        for cells in [r#"["t","h"] ["x","y"]"#, r#"["t","t"] [1,2]"#, r#"["t"] [1,2]"#, r#"["t",1] [1,2]"#, r#"["t"]"#]
+        {
+            assert_eq!(rows(inner(), &format!("[{}]", cells.replace("] [", "],["))), cells);
+        }
     }
 }

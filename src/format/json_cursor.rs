@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use crate::data::Broken;
+
 /// The deepest nesting that is read.
 pub(super) const MAX_DEPTH: u8 = 128;
 /// The powers of ten that an f64 holds exactly.
@@ -166,12 +168,10 @@ impl<'a> JsonCursor<'a> {
             let text: Result<String, _> = serde_json::from_slice(quoted);
             return text.map(Cow::Owned).map_err(|error| format!("byte {start}: {error}"));
         }
-        let text = std::str::from_utf8(&quoted[1..quoted.len() - 1]);
-        text.map(Cow::Borrowed).map_err(|error| {
-            let at = start + error.valid_up_to() + 1;
-            format!(
-                "not UTF-8 text: byte {at} is wrong; say csv = {{ encoding = \"windows-1252\" }} in [source] if it is that"
-            )
+        let bytes = &quoted[1..quoted.len() - 1];
+        std::str::from_utf8(bytes).map(Cow::Borrowed).map_err(|error| {
+            let at = error.valid_up_to();
+            Broken::not_utf8(bytes[at], start + at).to_string()
         })
     }
 

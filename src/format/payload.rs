@@ -217,6 +217,10 @@ fn csv_records(text: &str, framing: &Framing, mut f: impl FnMut(Row<'_>), tell: 
             // Words only: a row without a number.
             return f(Row { bytes: header.as_bytes(), format, header: None });
         }
+        let like_cells = header_search::names_like_cells(header, separator, framing);
+        if !like_cells.is_empty() {
+            tell(UnreadLines::NamesLikeCells(like_cells.join(", ")));
+        }
         if start.passed > 0 && framing.csv.skip.is_none() {
             tell(UnreadLines::Preamble { lines: start.passed, skip: start.skip, header: header.to_owned() });
         }

@@ -11,7 +11,7 @@ pub fn flaw_of(payload: &[u8]) -> Broken {
     match std::str::from_utf8(payload) {
         // Text of an encoding that is not said begins with letters, digits or brackets all the same.
         Err(error) if text.first().is_some_and(u8::is_ascii_graphic) && is_text(payload) => {
-            not_utf8(payload, error.valid_up_to())
+            Broken::not_utf8(payload[error.valid_up_to()], error.valid_up_to())
         }
         Ok(_) if matches!(text.first(), Some(b'{' | b'[')) => json_flaw(text, before),
         _ => match lookalike(payload) {
@@ -25,7 +25,7 @@ pub fn flaw_of(payload: &[u8]) -> Broken {
 /// Why the bytes of a value are no text.
 pub fn text_flaw(bytes: &[u8]) -> Broken {
     match std::str::from_utf8(bytes) {
-        Err(error) if is_text(bytes) => not_utf8(bytes, error.valid_up_to()),
+        Err(error) if is_text(bytes) => Broken::not_utf8(bytes[error.valid_up_to()], error.valid_up_to()),
         _ => Broken::Unreadable,
     }
 }
@@ -33,10 +33,6 @@ pub fn text_flaw(bytes: &[u8]) -> Broken {
 /// Whether bytes may be text of some encoding.
 fn is_text(bytes: &[u8]) -> bool {
     bytes.iter().all(|byte| *byte >= b' ' || b"\t\r\n\0".contains(byte))
-}
-
-fn not_utf8(bytes: &[u8], at: usize) -> Broken {
-    Broken::NotUtf8 { byte: bytes[at], at: place(at + 1) }
 }
 
 /// What is wrong with an object or an array that begins behind so many bytes.

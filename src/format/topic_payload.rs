@@ -17,6 +17,10 @@ pub struct UnknownNames {
     names: BTreeSet<String>,
     /// Keys beside values that no column is read from.
     keys: BTreeSet<String>,
+    /// The first topic of collected values.
+    collected: Option<String>,
+    /// Whether it was told that others have more levels, or fewer.
+    told_of_levels: bool,
     /// The kinds of lines of CSV that were told of.
     left_out: Vec<Discriminant<UnreadLines>>,
 }
@@ -43,6 +47,23 @@ impl UnknownNames {
                  unknown_keys = \"ignore\""
             );
             self.keys.extend(new);
+        }
+    }
+
+    /// Tells that values whose topics have other levels behind the column's are of rows of their own.
+    fn tell_of_levels(&mut self, topic: &str) {
+        let levels = |topic: &str| topic.split('/').count();
+        match &self.collected {
+            None => self.collected = Some(topic.to_owned()),
+            Some(first) if !self.told_of_levels && levels(first) != levels(topic) => {
+                self.told_of_levels = true;
+                tracing::warn!(
+                    "{topic} has more levels than {first}, or fewer: `collect` makes rows of values whose topics differ in the \
+                     level of {{column}} alone, and these are of rows of their own; leave out what is no value with a \
+                     narrower `topic`"
+                );
+            }
+            Some(_) => {}
         }
     }
 
@@ -110,6 +131,9 @@ pub fn read<'a>(payload: &[u8], topic: &'a str, framing: &Framing, unknown: &mut
     if framing.columns.as_ref().is_some_and(|schema| !framing.decoding.takes(schema, name)) {
         unknown.tell(name, topic);
         return TopicPayload::Unknown;
+    }
+    if framing.collect.is_some() {
+        unknown.tell_of_levels(topic);
     }
     let unpacked = match framing.compression.unpacked(payload, framing.max_payload) {
         Ok(unpacked) => unpacked,
@@ -182,6 +206,20 @@ mod tests {
         assert_eq!(rows(beside, "w/north", b"[{\"t\": 1}, {\"t\": 2}]"), ["Json {\"t\": 1}", "Json {\"t\": 2}"]);
         assert_eq!(rows(beside, "w/north/status", b"[{}, {}]"), ["Broken(OtherTopic) [{}, {}]"]);
         assert_eq!(rows(None, "w/north/status", b"{}"), ["Json {}"]);
+    }
+
+    #[test]
+    fn values_of_other_levels_are_told_where_they_are_collected() {
+        let framing = Framing {
+            topic: Some(Arc::new("w/{station}/{column}/#".parse().unwrap())),
+            collect: Some(std::time::Duration::from_secs(1)),
+            ..Framing::default()
+        };
+        let mut unknown = UnknownNames::default();
+        for (topic, told) in [("w/n/t", false), ("w/s/h", false), ("w/n/h/state", true)] {
+            each_row(b"4.5", topic, &framing, &mut unknown, |_| {});
+            assert_eq!(unknown.told_of_levels, told, "{topic}");
+        }
     }
 
     #[test]

@@ -47,6 +47,12 @@ pub enum UnreadLines {
          the order of [schema]"
     )]
     Alone(String),
+    /// A header that may be a row.
+    #[error(
+        "the header has names that are numbers or stand for missing values, as cells of rows do: {0}; say csv = {{ header = false }} \
+         in [source] if it is a row"
+    )]
+    NamesLikeCells(String),
     /// A header that is no UTF-8.
     #[error(
         "the header is no UTF-8: {0}; say csv = {{ encoding = \"windows-1252\" }} in [source] if it is that, or which it is"

@@ -94,7 +94,10 @@ pub fn object_of_row(row: &PartialRow) -> Vec<u8> {
 pub fn cell_of(payload: &[u8], has_thousands: bool) -> Result<String, Broken> {
     let text = text_of(payload)?;
     if text.starts_with(['{', '[']) {
-        return Err(Broken::NestedValue);
+        return Err(match flaw_of(payload) {
+            cut @ (Broken::CutJson { .. } | Broken::BehindJson { .. }) => cut,
+            _ => Broken::NestedValue,
+        });
     }
     Ok(match text {
         "" => "null".into(),
@@ -166,6 +169,7 @@ mod tests {
     fn what_is_no_value_is_refused() {
         assert_eq!(cell_of(b"{\"a\": 1}", false), Err(Broken::NestedValue));
         assert_eq!(cell_of(b" [1, 2]", false), Err(Broken::NestedValue));
+        assert_eq!(cell_of(b"{\"a\": 1", false), Err(Broken::CutJson { at: 7 }));
         assert_eq!(cell_of(&[0xff, 0xfe], false), Err(Broken::NotUtf8 { byte: 0xff, at: 1 }));
     }
 }

@@ -189,16 +189,16 @@ impl Coordinator {
     /// Infers the schema from the first rows of the source; `None` without rows, or after a failure.
     fn find_schema(&mut self, worker: &mut Worker, context: &Context<'_>, failure: &FirstError) -> Option<Schema> {
         let dataflow = context.dataflow;
-        let infer = source::infer(&dataflow.source().url, &dataflow.source().settings.framing);
-        let decoding = &dataflow.source().decoding;
+        let framing = &dataflow.source().settings.framing;
+        let infer = source::infer(&dataflow.source().url, framing);
         let peek = || {
             self.peek(worker, context.options);
             // One row of theirs tells of one column alone.
-            if decoding.topic.as_ref().is_some_and(|topic| topic.names_column()) {
+            if framing.topic.as_ref().is_some_and(|topic| topic.names_column()) {
                 self.peek_further(worker, context.options);
             }
             let buckets = || self.peeked.iter().map(|arrival| &arrival.bucket);
-            (!self.peeked.is_empty()).then(|| source::infer_buckets(buckets(), decoding))
+            (!self.peeked.is_empty()).then(|| source::infer_buckets(buckets(), framing))
         };
         let found = infer.map(|schema| schema.or_else(peek));
         found.map_err(|error| fail(failure, error)).ok().flatten().map(|schema| dataflow.complete(schema))

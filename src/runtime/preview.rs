@@ -60,7 +60,7 @@ pub fn preview_among(
     let first = match &dataflow.source().schema {
         SchemaChoice::Known { schema, .. } => schema.clone(),
         SchemaChoice::Infer { .. } => {
-            dataflow.complete(source::infer_buckets([among].into_iter(), &dataflow.source().decoding))
+            dataflow.complete(source::infer_buckets([among].into_iter(), &dataflow.source().settings.framing))
         }
     };
     let (mut steps, _) = dataflow.steps(&first)?;

@@ -215,6 +215,13 @@ impl BucketBuffer {
         }
     }
 
+    /// Tells what the rows have left open, of a source that has come to its end.
+    pub fn end(&mut self) {
+        if let Some(changes) = &mut self.clock_changes {
+            changes.end();
+        }
+    }
+
     /// Takes in a row; returns the bucket that it fills.
     pub fn push(&mut self, row: Row<'_>, arrived: u64, origin: Origin, clock: Clock) -> Option<Bucket> {
         if self.rows_left == 0 {

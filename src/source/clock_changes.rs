@@ -9,19 +9,16 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use jiff::ToSpan;
-use jiff::civil::DateTime;
+use jiff::civil::{Date, DateTime};
 
+use super::repeated_hour::{FAR, Latest, seconds};
 use crate::data::{Bucket, Kind, Origin, Row, Schema, StationClock};
 use crate::format::{Decoder, Decoding, Framing, TimeColumn, TimeRules, TopicPattern};
 
 /// Hours around a change of clocks within which rows tell how a station reads: a day, and the change itself.
 const NEAR: i64 = 26;
-/// Seconds between local times that are not of one change of clocks.
-const FAR: i64 = 12 * 3600;
 /// With so many stations, those are forgotten that have had no row for two days.
 const MOST_STATIONS: usize = 100_000;
-/// So many rows behind two of one time, further ones of one time are expected.
-const EQUAL: u8 = 4;
 /// Rows of an earlier run that are looked at together.
 const PASSED: usize = 1000;
 
@@ -33,13 +30,14 @@ pub struct ClockChanges {
     /// The slots of the time and of what tells stations apart.
     time: usize,
     key: Option<usize>,
-    latest: HashMap<(Arc<str>, Option<String>), Latest>,
+    /// By station.
+    latest: HashMap<String, Latest>,
     /// How many stations there are when old ones are forgotten.
     forget_at: usize,
     /// Local times without a change of clocks near them.
     quiet: Range<DateTime>,
-    /// Whether it was told that rows leave open which hour they are of.
-    told: bool,
+    /// The day on which it was told that rows leave open which hour they are of.
+    told: Option<Date>,
     /// Rows that an earlier run has taken, and that were not looked at yet.
     passed: Bucket,
     /// Whether buckets carry the last rows of stations, for a later run that can't read them again.
@@ -48,33 +46,6 @@ pub struct ClockChanges {
     by_topic: bool,
     /// Where topics name columns: all those of a station are one.
     values: Option<Arc<TopicPattern>>,
-}
-
-/// The last row of a station near a change of clocks.
-#[derive(Clone, Debug)]
-struct Latest {
-    local: DateTime,
-    /// Whether its time stands twice.
-    twice: bool,
-    second: bool,
-    /// Whether the newest rows come first.
-    backwards: bool,
-    /// The last steps between rows that are not of one time, in seconds.
-    steps: [Option<i64>; 4],
-    /// How many rows came since one of the same time as the one before it.
-    since_equal: Option<u8>,
-    /// Whether it is of an earlier run: rows between may be missing.
-    is_earlier: bool,
-    /// Whether it may come again, as what a broker retains does in a new session.
-    comes_again: bool,
-}
-
-/// Which pass a row is of.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Fold {
-    second: bool,
-    /// Whether the rows before it leave it open.
-    open: bool,
 }
 
 impl ClockChanges {
@@ -98,7 +69,7 @@ impl ClockChanges {
             latest,
             forget_at: MOST_STATIONS,
             quiet,
-            told: false,
+            told: None,
             passed: Bucket::new(0, 0),
             keeps: false,
             by_topic: true,
@@ -115,14 +86,8 @@ impl ClockChanges {
     pub fn after(mut self, clocks: &[StationClock], has_session: bool) -> ClockChanges {
         self.keeps = true;
         let comes_again = !has_session;
-        for clock in clocks {
-            let StationClock { topic, key, local, twice, second, backwards, steps, since_equal } = clock.clone();
-            if let Ok(local) = local.parse() {
-                let latest =
-                    Latest { local, twice, second, backwards, steps, since_equal, is_earlier: true, comes_again };
-                self.latest.insert((topic, key), latest);
-            }
-        }
+        let latest = |clock: &StationClock| Latest { clock: clock.clone(), is_earlier: true, comes_again };
+        self.latest.extend(clocks.iter().map(|clock| (clock.station(), latest(clock))));
         self
     }
 
@@ -147,6 +112,18 @@ impl ClockChanges {
         self.mark_rows(bucket);
     }
 
+    /// Tells, where no rows come any more, what those of the hour have left open.
+    pub fn end(&mut self) {
+        let of = |latest: &Latest| latest.undecided().filter(|local| self.told != Some(local.date()));
+        let open = self.latest.values().filter_map(|latest| Some((of(latest)?, latest.clock.station(), latest)));
+        if let Some((local, _, Latest { clock, .. })) =
+            open.min_by(|one, other| (one.0, &one.1).cmp(&(other.0, &other.1)))
+        {
+            tell(clock, local, clock.second, self.key.is_some());
+            self.told = Some(local.date());
+        }
+    }
+
     fn mark_rows(&mut self, bucket: &mut Bucket) {
         let (message, _) = self.decoder.decode(bucket);
         let mut seen = BTreeSet::new();
@@ -164,43 +141,34 @@ impl ClockChanges {
                 Some(pattern) => pattern.row_of(topic).into(),
                 None => topic.clone(),
             };
-            let length = self.rules.repeated(local);
-            let station = (topic, key);
-            let before = self.latest.get(&station);
-            let pass = length.map(|length| Latest::pass(before, local, length));
-            let second = pass.is_some_and(|pass| pass.second);
-            let latest = Latest::behind(before, local, pass);
-            let is_open = match pass {
-                Some(pass) => pass.open,
-                // Of the hour that the station has left, one pass had rows.
-                None => before.is_some_and(|before| before.has_one_pass(local, self.rules.repeated(before.local))),
+            let clock = StationClock::new(topic, key, local);
+            let (station, repeated) = (clock.station(), |local| self.rules.repeated(local));
+            let (latest, fold) = match self.latest.remove(&station) {
+                Some(mut latest) => {
+                    let fold = latest.take(local, repeated);
+                    (latest, fold)
+                }
+                None => Latest::first(clock, repeated),
             };
-            if is_open && !std::mem::replace(&mut self.told, true) {
-                let (of, second) =
-                    before.filter(|_| pass.is_none()).map_or((local, second), |before| (before.local, before.second));
-                tell(&station.0, of, second, self.key.is_some());
+            if let Some((of, second)) = fold.open.filter(|(of, _)| self.told != Some(of.date())) {
+                self.told = Some(of.date());
+                tell(&latest.clock, of, second, self.key.is_some());
             }
             if self.keeps && !seen.contains(&station) {
                 seen.insert(station.clone());
             }
             if self.latest.len() >= self.forget_at {
-                self.latest.retain(|_, other| seconds(other.local, local).abs() <= 4 * FAR);
+                self.latest.retain(|_, other| seconds(other.clock.local, local).abs() <= 4 * FAR);
                 self.forget_at = MOST_STATIONS.max(2 * self.latest.len());
             }
             self.latest.insert(station, latest);
-            if second {
+            if fold.second {
                 bucket.metadata.mark_second_pass(row);
             }
         }
         message.recycle();
-        let clocks = seen.into_iter().filter_map(|station| self.clock_of(station));
+        let clocks = seen.iter().filter_map(|station| Some(self.latest.get(station)?.clock.clone()));
         bucket.metadata.station_clocks = clocks.collect();
-    }
-
-    fn clock_of(&self, station: (Arc<str>, Option<String>)) -> Option<StationClock> {
-        let Latest { local, twice, second, backwards, steps, since_equal, .. } = self.latest.get(&station)?.clone();
-        let (topic, key) = station;
-        Some(StationClock { topic, key, local: local.to_string(), twice, second, backwards, steps, since_equal })
     }
 
     /// Whether clocks change in the zone less than a day before or behind a local time.
@@ -225,102 +193,9 @@ impl ClockChanges {
     }
 }
 
-impl Latest {
-    /// The pass of a local time that stands twice, `length` seconds apart, behind the station's row before it.
-    fn pass(before: Option<&Latest>, local: DateTime, length: i64) -> Fold {
-        let Some(before) = before else { return Fold { second: false, open: true } };
-        let between = seconds(before.local, local);
-        // Behind a gap, or a row that comes again, an earlier run's row tells little.
-        let is_behind = |apart| before.comes_again && between <= 0 || between > 2 * apart;
-        let is_vague = before.is_earlier && before.pace().is_none_or(is_behind);
-        if !before.twice || between.abs() > FAR {
-            // A step too short by the hour has it between its ends.
-            let even = before.even_pace(length).filter(|(apart, _)| between.abs() < *apart);
-            let even = even.filter(|(apart, _)| (between.abs() + length - apart).abs() <= length / 60);
-            let (holds, is_weak) = even.map_or((false, false), |(_, steps)| (steps > 1, steps == 1));
-            let open = between.abs() > FAR || is_vague || is_weak;
-            return Fold { second: (between < 0) != holds, open };
-        }
-        if is_vague && !before.second && !before.backwards && 2 * -between < length {
-            return Fold { second: false, open: true };
-        }
-        if before.second != before.backwards {
-            // The change lies behind the station.
-            return Fold { second: before.second, open: false };
-        }
-        let back = if before.backwards { between } else { -between };
-        let together = before.since_equal.is_some_and(|rows| rows < EQUAL);
-        // With the hour between them they are as far apart as the rows before.
-        let goes_on = before.pace().is_some_and(|apart| is_about(length - back, apart, length));
-        // At a pace of about the hour, rows of one time are several of it.
-        let is_apart = back > 0 || !is_about(back, 0, length);
-        let changed = 2 * back >= length || goes_on && (is_apart || !together);
-        Fold { second: before.second != changed, open: !changed && (12 * back >= length || back == 0 && goes_on) }
-    }
-
-    /// Seconds between the last rows that are not of one time, where all are as far apart; and how many steps tell it.
-    fn even_pace(&self, length: i64) -> Option<(i64, usize)> {
-        let apart = self.pace()?;
-        let steps: Vec<i64> = self.steps.iter().flatten().copied().collect();
-        steps.iter().all(|step| is_about(*step, apart, length)).then_some((apart, steps.len()))
-    }
-
-    /// Whether rows before `local`, which stands once, were of one pass of the hour alone.
-    fn has_one_pass(&self, local: DateTime, length: Option<i64>) -> bool {
-        let between = seconds(self.local, local).abs();
-        let Some(length) = length.filter(|_| self.second == self.backwards && between <= FAR) else { return false };
-        // With the hour between them they are as far apart as the rows before.
-        !self.even_pace(length).is_some_and(|(apart, steps)| steps > 1 && is_about(between + length, apart, length))
-    }
-
-    /// The least seconds between the last rows that are not of one time.
-    fn pace(&self) -> Option<i64> {
-        self.steps.iter().flatten().copied().min()
-    }
-
-    /// The station's last row is one of a local time and pass.
-    fn behind(before: Option<&Latest>, local: DateTime, pass: Option<Fold>) -> Latest {
-        let (twice, second) = (pass.is_some(), pass.is_some_and(|pass| pass.second));
-        let Some(before) = before else {
-            let (steps, since_equal) = Default::default();
-            return Latest {
-                local,
-                twice,
-                second,
-                backwards: false,
-                steps,
-                since_equal,
-                is_earlier: false,
-                comes_again: false,
-            };
-        };
-        let entered = twice && !(before.twice && seconds(before.local, local).abs() <= FAR);
-        let backwards = if entered { before.local > local } else { before.backwards };
-        let (mut steps, mut since_equal) = (before.steps, before.since_equal.map(|rows| rows.saturating_add(1)));
-        if !(before.twice && twice && before.second != second) {
-            match seconds(local, before.local).abs() {
-                0 => since_equal = Some(0),
-                step => {
-                    steps.rotate_right(1);
-                    steps[0] = Some(step);
-                }
-            }
-        }
-        Latest { local, twice, second, backwards, steps, since_equal, is_earlier: false, comes_again: false }
-    }
-}
-
-/// Whether two spans agree, of rows near an hour of this `length`; all in seconds.
-fn is_about(span: i64, expected: i64, length: i64) -> bool {
-    (span - expected).abs() <= length / 20
-}
-
-/// The seconds from a local time to another.
-fn seconds(from: DateTime, to: DateTime) -> i64 {
-    to.duration_since(from).as_secs()
-}
-
-fn tell(topic: &str, local: DateTime, second: bool, keyed: bool) {
+fn tell(clock: &StationClock, local: DateTime, second: bool, keyed: bool) {
+    let StationClock { topic, key, .. } = clock;
+    let station = key.as_ref().map_or_else(String::new, |key| format!("{key}: "));
     let pass = if second { "second" } else { "first" };
     let advice = match keyed {
         true => "",
@@ -329,7 +204,7 @@ fn tell(topic: &str, local: DateTime, second: bool, keyed: bool) {
         }
     };
     tracing::warn!(
-        "{topic}: {local} stands twice, as clocks are set back, and its rows do not tell which of the two it \
+        "{topic}: {station}{local} stands twice, as clocks are set back, and its rows do not tell which of the two it \
          is: it is read as the {pass} one{advice}"
     );
 }
@@ -370,9 +245,10 @@ mod tests {
     /// Rows of one station on the day of the change.
     fn passes(times: &str) -> (String, bool) {
         let mut changes = berlin(None);
-        let rows = times.split(' ').map(|time| ("a", format!("2016-10-30T{time}")));
+        let day = |time: &str| if time >= "12" { 29 } else { 30 };
+        let rows = times.split(' ').map(|time| ("a", format!("2016-10-{}T{time}", day(time))));
         let marked = marked(&mut changes, rows);
-        (marked.iter().map(|second| if *second { '2' } else { '1' }).collect(), changes.told)
+        (marked.iter().map(|second| if *second { '2' } else { '1' }).collect(), changes.told.is_some())
     }
 
     #[test]
@@ -399,15 +275,18 @@ mod tests {
             ("00:00 01:00 02:00 02:00 03:00", "11121"),
             ("00:00:02 01:00:01 02:00:03 02:00:05 03:00:00", "11121"),
             ("00:45 01:30 02:15 02:00 02:45 03:30", "111221"),
-            ("00:30 02:00 02:30 04:00", "1121"),
+            ("23:00 00:30 02:00 02:30 04:00", "11121"),
             // At a pace longer than the hour, one of its passes can have no row.
             ("06:30 05:00 03:30 02:00 01:30 00:00", "111211"),
             ("06:00 04:30 03:00 02:30 01:00", "11111"),
-            ("00:30 00:30 02:00 02:00 02:30 02:30 04:00", "1111221"),
+            ("23:00 23:00 00:30 00:30 02:00 02:00 02:30 02:30 04:00", "111111221"),
             ("00:58 01:58 02:00:30 02:58 02:58:30", "11111"),
             // Two rows a time, rows that come twice, rows that are late.
             ("01:45 01:45 02:00 02:00 02:30 02:30 02:00 02:00 02:30 02:30 03:00", "11111122221"),
             ("01:59:58 02:00:00 02:00:00 02:00:02 02:00:01 02:59:59 02:00:00 02:00:00", "11111122"),
+            // Late rows of the time before and by little behind it.
+            ("01:50 02:10 01:55 02:30 02:50 02:05 01:58 02:30 03:00", "111112121"),
+            ("01:50 02:30 02:00 02:30 03:00 02:59 03:10 03:20", "11221211"),
             // Newest first.
             ("03:00 02:30 02:00 02:30 02:00 01:30", "122111"),
             ("04:00 03:00 02:00 02:00 01:00", "11211"),
@@ -427,6 +306,17 @@ mod tests {
             ("01:00 01:05 02:00 02:05 02:00 02:05 03:00", "1111111"),
             ("01:58 02:00 02:10 02:05 02:06", "11111"),
             ("00:00 00:00 01:00 01:00 02:00 02:00 02:00 02:00 03:00", "111111111"),
+            // One step is no pace.
+            ("00:30 02:00 02:30 04:00", "1121"),
+            ("00:59:49 02:00:00 02:00:01 02:00:02", "1122"),
+            // By chance a gap and the hour are as long as one gap before.
+            ("22:07 00:36 02:03 02:31 02:31 04:07", "111221"),
+            // A row of the first pass behind rows of the second one, and rows that are late by as much as they step back.
+            ("01:50 02:00 02:50 02:00 02:55 02:05 03:00", "1112221"),
+            ("00:50 01:30 00:55 01:50 02:45 02:12 02:30 03:00", "11111221"),
+            ("00:50 01:30 01:05 01:50 02:50 02:10 02:45 03:00", "11111221"),
+            // One behind the hour that it is of.
+            ("01:50 02:30 02:00 02:30 03:10 02:40 03:20", "1122121"),
         ] {
             let (found, told) = passes(times);
             assert_eq!(found, expected, "{times}");
@@ -471,6 +361,31 @@ mod tests {
     }
 
     proptest! {
+        /// Rows in order, oldest or newest first, with gaps between them that make no pace.
+        #[test]
+        fn what_gaps_leave_open_is_told(
+            gaps in Just((1_i64..=18).collect::<Vec<_>>()).prop_shuffle(),
+            offset in 0_i64..400,
+            reverse: bool,
+        ) {
+            let zone = TimeZone::get("Europe/Berlin").unwrap();
+            let begin: jiff::Timestamp = "2016-10-29T16:00:00Z".parse().unwrap();
+            let instants = gaps.iter().scan(begin.as_second() + offset, |at, gap| {
+                *at += 400 * gap;
+                Some(*at)
+            });
+            let mut instants: Vec<i64> = instants.collect();
+            if reverse {
+                instants.reverse();
+            }
+            let local = |second: i64| zone.to_datetime(jiff::Timestamp::from_second(second).unwrap());
+            let expected: Vec<bool> = instants.iter().map(|at| local(*at) == local(*at - 3600)).collect();
+            let mut changes = berlin(None);
+            let found = marked(&mut changes, instants.iter().map(|at| ("a", local(*at).to_string())));
+            changes.end();
+            prop_assert!(found == expected || changes.told.is_some(), "{:?}", instants);
+        }
+
         /// Rows of up to three sensors a time, at an even pace, in either order.
         #[test]
         fn an_even_pace_tells_all(minutes in 1_i64..=120, sensors in 1..=3, offset in 0_i64..1800, reverse: bool) {

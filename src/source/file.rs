@@ -82,6 +82,9 @@ pub fn read(
         tracing::warn!("{topic} holds no rows");
     }
     buffer.close(clock).map(|bucket| output.send(bucket));
+    if !output.stop.is_set() {
+        buffer.end();
+    }
     Ok(())
 }
 
@@ -180,7 +183,7 @@ fn first_line(path: &Path, compression: Compression) -> Result<Vec<u8>, Error> {
 
 /// The schema of all rows of a file.
 pub fn infer(path: &Path, kind: FileKind, framing: &Framing) -> Result<Inferred, Error> {
-    let mut inference = Inference::by(&framing.decoding);
+    let mut inference = Inference::by(framing);
     let kind = FileKind::of_format(framing.format).unwrap_or(kind);
     let framing = &with_decimal_of(path, kind, &framing.without_columns())?.into_owned();
     let mut scan = || -> io::Result<()> {

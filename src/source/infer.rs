@@ -4,7 +4,7 @@ use super::error::Error;
 use super::file;
 use super::url::SourceUrl;
 use crate::data::{Bucket, Schema};
-use crate::format::{Decoding, Framing, Inference, Inferred};
+use crate::format::{Framing, Inference, Inferred};
 
 /// The schema of a source that can be read twice; `None` for any other.
 pub fn infer(url: &SourceUrl, framing: &Framing) -> Result<Option<Inferred>, Error> {
@@ -17,10 +17,10 @@ pub fn infer(url: &SourceUrl, framing: &Framing) -> Result<Option<Inferred>, Err
 }
 
 /// The schema of the rows of some buckets, and of the levels of their topics.
-pub fn infer_buckets<'a>(buckets: impl Iterator<Item = &'a Bucket>, decoding: &Decoding) -> Inferred {
-    let mut inference = Inference::by(decoding);
+pub fn infer_buckets<'a>(buckets: impl Iterator<Item = &'a Bucket>, framing: &Framing) -> Inferred {
+    let mut inference = Inference::by(framing);
     buckets.for_each(|bucket| bucket.raw.rows().for_each(|row| inference.observe(row)));
-    let of_topic = decoding.topic.iter().flat_map(|pattern| pattern.columns());
+    let of_topic = framing.topic.iter().flat_map(|pattern| pattern.columns());
     of_topic.for_each(|name| inference.observe_level(name));
     inference.found()
 }

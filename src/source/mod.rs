@@ -10,7 +10,7 @@
 //! - `shared_file`: a file that several processes read rows from.
 //! - `file`, `generate` with `schedule`, `mqtt`, `custom`: the kinds of sources; `polled`: the trait and registry.
 //! - `raw_sample`: some payloads before anything is known of them.
-//! - `infer`: the schema from rows. `clock_changes`: local times that stand twice.
+//! - `infer`: the schema from rows. `clock_changes`, `repeated_hour`: local times that stand twice.
 //!
 //! Never here: timely, the checkpoint, or what a row's cells mean.
 
@@ -35,6 +35,7 @@ mod position;
 mod queue;
 mod raw_sample;
 mod registry;
+mod repeated_hour;
 mod retained;
 mod schedule;
 mod settings;

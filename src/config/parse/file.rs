@@ -16,7 +16,7 @@ use crate::config::parse::overlay::put;
 use crate::config::parse::schema::{ReadSchema, read_schema};
 use crate::config::parse::sections::FileSections;
 use crate::config::parse::sink::{read_sinks, sink_settings};
-use crate::config::parse::source::{SourceParts, take_sources, together};
+use crate::config::parse::source::{SourceParts, complete_address, take_sources, together};
 use crate::config::parse::subtasks::read_subtasks;
 use crate::config::parse::table::read_tables;
 use crate::config::parsed_settings::ParsedSettings;
@@ -87,6 +87,7 @@ fn read(document: &Arc<Document>, registry: &Registry) -> Result<Dataflow, Spann
     let parsed = toml::Value::deserialize(ValueDeserializer::from(parsed));
     let contents = ParsedSettings::new(parsed?);
     let mut parts = take_sources(root.get_mut(), registry)?;
+    complete_address(root.get_mut());
     let custom_source = take_source(root.get_mut(), registry)?;
     let custom_dead_letter = take_sink(root.get_mut(), "dead_letter", registry)?.map(|(url, sink)| {
         let at = sink::SinkSettings::at(sink::SinkUrl::Custom(url));

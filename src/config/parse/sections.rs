@@ -296,7 +296,8 @@ pub(crate) struct SourceSection {
     /// durable.
     #[serde(default)]
     pub session: bool,
-    /// One connection a topic, shared out among processes; or a number, to which the broker hands out rows.
+    /// One connection a topic, shared out among processes: `url` needs no topic then; or a number, to which the broker hands
+    /// out rows.
     #[schemars(with = "Option<Connections>")]
     pub connections: Option<Spanned<Connections>>,
     /// What the levels of topics are, such as `weather/{station}/loop`: values of columns; where one is `{column}`, it
@@ -323,7 +324,7 @@ pub(crate) struct SourceSection {
     /// `{device}` as a step, it goes on in the members of an object, whose keys are the column `device`, as it does with
     /// `[*]` in the elements of an array (`sensors[*].data`) and with `*` in the values of an object; a value without a key
     /// is the column `value`. Rows have what they lack from the object around them, by its paths, and from the elements
-    /// that were passed through, by their keys.
+    /// that were passed through, by their keys. Arrays of cells behind one with their names are rows of these names.
     #[schemars(with = "Option<String>")]
     pub rows: Option<Spanned<String>>,
     /// What payloads and files hold: with `auto`, what they are recognised as.

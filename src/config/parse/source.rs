@@ -16,7 +16,7 @@ use crate::config::parse::sparkplug::check_sparkplug;
 use crate::config::parse::topic::{check_collect, check_filters, check_inner, check_topic};
 use crate::config::source_plan::{NamedSourceSection, SourcePlan};
 use crate::format::{Compression, CsvOptions, Decoding, Framing, InnerRows, MAX_PAYLOAD, PayloadFormat, ValuePath};
-use crate::mqtt::Endpoint;
+use crate::mqtt::{Endpoint, MqttUrl};
 use crate::registry::Registry;
 use crate::source::{self, Connections, CustomSource};
 
@@ -61,12 +61,31 @@ fn read_parts<'i>(item: Spanned<DeValue<'i>>, registry: &Registry) -> Result<Sou
     let NamedSourceSection { name } = NamedSourceSection::deserialize(ValueDeserializer::from(named))?;
     let mut root = DeTable::new();
     root.insert(Spanned::new(span.clone(), "source".into()), item);
+    complete_address(&mut root);
     let custom = take_source(&mut root, registry)?;
     let section = root.remove("source").map(|own| {
         let section = sections::SourceSection::deserialize(ValueDeserializer::from(own));
         section.map_err(|error| SpannedError::from(error).or_meant(&["name", "schema"]))
     });
     Ok(SourceParts { name, section: section.transpose()?, custom, schema, span })
+}
+
+/// Gives an address without a topic that of the first connection, where `connections` lists them: no connection subscribes to
+/// another one.
+pub(super) fn complete_address(root: &mut DeTable<'_>) {
+    let source = root.get_mut("source").map(Spanned::get_mut);
+    let Some(DeValue::Table(source)) = source else { return };
+    let first = source.get("connections").and_then(|topics| topics.get_ref().as_array()?.first()?.get_ref().as_str());
+    let address = source.get("url").and_then(|url| url.get_ref().as_str());
+    let (Some(first), Some(address)) = (first, address) else { return };
+    let whole = format!("{}/{first}", address.trim_end_matches('/'));
+    if address.parse::<MqttUrl>().is_err() && whole.parse::<MqttUrl>().is_ok_and(|url| url.topic == first) {
+        source
+            .get_mut("url")
+            .map(Spanned::get_mut)
+            .into_iter()
+            .for_each(|url| *url = DeValue::String(whole.clone().into()));
+    }
 }
 
 fn check_name(parts: &SourceParts<'_>, before: &[SourceParts<'_>], count: usize) -> Result<(), SpannedError> {
@@ -198,6 +217,11 @@ fn source_settings(
         SchemaChoice::Known { schema, .. } => schema.names().any(|name| decoding.keys.key(name) == key),
         SchemaChoice::Infer { .. } => true,
     };
+    let has_elements = match schema {
+        SchemaChoice::Known { schema, .. } => schema.names().any(|name| decoding.keys.key(name).starts_with('[')),
+        SchemaChoice::Infer { .. } => false,
+    };
+    let rows = rows.map(|rows| if has_elements { rows.without_names() } else { rows });
     let endpoint = endpoint.transpose().map_err(wrong)?;
     Ok(source::SourceSettings {
         endpoint,

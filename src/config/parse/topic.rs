@@ -110,6 +110,14 @@ mod tests {
             let said = source(url, topic).unwrap_or_else(|| panic!("{url} {topic}"));
             assert!(said.contains(part) && said.contains("f.toml:"), "{said}");
         }
+        // Of an address without a topic the list has them all.
+        for url in ["mqtt://h", "mqtt://h:1884/"] {
+            let topics = |list: &str| refused(&format!("url = {url:?}\nsession = true\nconnections = {list}"));
+            assert_eq!(topics("[\"w/a/+\", \"w/b/+\"]"), None);
+            for list in ["2", "[]", "[\"\", \"w/b\"]"] {
+                assert!(topics(list).unwrap().contains("names no topic"), "{list}");
+            }
+        }
         let topics = "url = \"mqtt://h/a\"\nsession = true\nconnections = [\"w/a/+\", \"x/+\"]\ntopic = \"w/{station}/{column}\"";
         assert!(refused(topics).unwrap().contains("\"x/+\""));
     }

@@ -1,14 +1,16 @@
 //! The columns of rows in the order of their appearance, each with its kind and some of its values.
 
 use std::collections::btree_map::Entry;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use serde_json::Value;
 
-use super::inner_arrays::{is_plain_word, pairs_of};
+use super::inner_arrays::{is_plain_word, is_time_key, pairs_of};
 use crate::data::cell::{self, DecimalMark, number_by};
 use crate::data::{Bucket, Format, Header, Kind, Row};
-use crate::format::{CellRules, DecimalSearch, PLACE, cells, cells_of, conversion, csv, path, weewx, written_number};
+use crate::format::{
+    CellRules, DecimalSearch, PLACE, ValuePath, cells, cells_of, conversion, csv, path, weewx, written_number,
+};
 
 /// The longest example in a comment, in characters.
 const LONGEST_EXAMPLE: usize = 40;
@@ -168,6 +170,8 @@ pub(super) struct FoundColumns {
     pub columns: Vec<FoundColumn>,
     places: HashMap<String, usize>,
     pub remarks: Vec<String>,
+    /// The names of times beside values.
+    beside: BTreeSet<String>,
     /// The object around rows that was read last.
     around: Vec<u8>,
     /// How cells are read, where that is said.
@@ -377,6 +381,26 @@ impl FoundColumns {
                 self.text(name, &text, mark, true);
             }
         }
+    }
+
+    /// Leaves out what rows have by a path through the array around them, too, where they have it by its key.
+    pub fn leave_out_twins(&mut self, outer: &str) {
+        let keys: HashSet<String> = self.columns.iter().map(|column| column.key.clone()).collect();
+        let twin = |key: &str| key.strip_prefix(outer)?.strip_prefix('.').map(|rest| keys.contains(rest));
+        self.columns.retain(|column| twin(&column.key) != Some(true));
+    }
+
+    /// Takes in the times that stand beside a value in its payload, where no topic has their names.
+    pub fn times_beside(&mut self, payload: &[u8], value: &ValuePath) {
+        let Ok(Value::Object(mut object)) = serde_json::from_slice(payload) else { return };
+        let is_known = |key: &str| self.beside.contains(key) || !self.has(key);
+        object.retain(|key, cell| {
+            is_time_key(key) && is_known(key) && !value.begins_with(key) && !cell.is_object() && !cell.is_array()
+        });
+        self.beside.extend(object.keys().cloned());
+        let named = self.columns.len();
+        self.json(Value::Object(object).to_string().as_bytes());
+        self.columns[named..].iter_mut().for_each(|column| column.name.clone_from(&column.key));
     }
 
     /// Makes one column of those whose names differ in their unit labels alone; the unit of each, which is that of the

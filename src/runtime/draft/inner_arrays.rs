@@ -96,6 +96,7 @@ pub(super) fn rows_of(payloads: &[Value]) -> Option<String> {
         look_at_columns(".", payload, all, &mut seen);
         look("", payload, all, &mut seen);
     }
+    let is_outer = |path: &str| !path.contains("[*]");
     let holds_rows = |seen: &SeenArray| {
         let (mean, outside) = (seen.numbers as f64 / seen.elements as f64, seen.outside as f64 / seen.payloads as f64);
         let in_half = seen.payloads > 0 && 2 * (seen.payloads + seen.empty) > objects;
@@ -103,8 +104,20 @@ pub(super) fn rows_of(payloads: &[Value]) -> Option<String> {
         let by_time = seen.has_time && seen.elements >= 2 * seen.payloads && seen.numbers > 2 * seen.outside;
         in_half && (by_size || by_time || seen.of_columns) && !(seen.of_radio && outside > 1.0)
     };
-    let best = seen.iter().filter(|(_, seen)| holds_rows(seen)).max_by_key(|(_, seen)| seen.numbers);
-    best.map(|(path, _)| path.clone())
+    let best =
+        seen.iter().filter(|(path, seen)| is_outer(path) && holds_rows(seen)).max_by_key(|(_, seen)| seen.numbers);
+    let (mut path, mut rows) = best?;
+    // What an array has in arrays of its elements, most of its numbers in more rows than there are elements.
+    loop {
+        let inner = format!("{path}[*]");
+        let is_inside = |(other, seen): &(&String, &SeenArray)| {
+            other.starts_with(&inner) && seen.elements > rows.elements && 2 * seen.numbers > rows.numbers
+        };
+        match seen.iter().filter(is_inside).max_by_key(|(_, seen)| seen.numbers) {
+            Some(found) => (path, rows) = found,
+            None => return Some(path.clone()),
+        }
+    }
 }
 
 /// Takes in the arrays of objects in a value that is no array.
@@ -122,6 +135,8 @@ fn look(at: &str, value: &Value, all: usize, seen: &mut BTreeMap<String, SeenArr
                     seen.entry(below).or_default().empty += 1;
                     continue;
                 }
+                let of_elements = format!("{below}[*]");
+                array.iter().for_each(|element| look(&of_elements, element, all, seen));
                 let numbers: usize = array.iter().map(numbers_in).sum();
                 let keys = || array.iter().filter_map(Value::as_object).flat_map(serde_json::Map::keys);
                 let seen = seen.entry(below).or_default();
@@ -177,7 +192,8 @@ fn look_at_columns(at: &str, value: &Value, all: usize, seen: &mut BTreeMap<Stri
     (seen.has_time, seen.of_columns) = (true, true);
 }
 
-fn is_time_key(key: &str) -> bool {
+/// Whether a key seems to be that of a time.
+pub(super) fn is_time_key(key: &str) -> bool {
     let key = key.to_lowercase();
     key == "ts" || key == "dt" || key == "epoch" || key.contains("time") || key.contains("date")
 }
@@ -231,6 +247,11 @@ mod tests {
         assert_eq!(rows_of(&[json!({"dev": "x", "ts": [1, 2], "temp": [20, 21]})]).as_deref(), Some("."));
         let phases = json!({"Time": "x", "ENERGY": {"Power": [1, 2, 3], "Voltage": [230, 231, 229]}});
         assert_eq!(rows_of(&[phases]), None);
+        let nested = json!({"gateway": "x", "sensors": [{"id": 7, "readings": [{"ts": 1, "t": 20.1}, {"ts": 2, "t": 20.2}]},
+            {"id": 8, "readings": [{"ts": 1, "t": 19.1}, {"ts": 2, "t": 19.2}]}]});
+        assert_eq!(rows_of(&[nested]).as_deref(), Some("sensors[*].readings"));
+        let one = json!({"sensors": [{"id": 7, "t": 3, "h": 50, "cells": [{"v": 3.1}]}, {"id": 8, "t": 4, "h": 60, "cells": []}]});
+        assert_eq!(rows_of(&[one]).as_deref(), Some("sensors"));
         let observations = json!({"serial_number": "x", "obs": [[1588948614, 0.18, 22.3], [1588948674, 0.2, 22.4]]});
         assert_eq!(rows_of(&[observations]).as_deref(), Some("obs"));
     }

@@ -100,6 +100,12 @@ pub fn propose(
         return Err(format!("the rows of {source} have no columns: `rowmill peek` shows them"));
     }
     proposal.name_levels(&mut found, &framing, &rows);
+    if let (Some(value), RawSample::Publishes(publishes)) = (&framing.value, sample) {
+        publishes.iter().for_each(|(_, payload)| found.times_beside(payload, value));
+    }
+    if let Some((outer, _)) = proposal.rows_path().and_then(|rows| rows.split_once("[*]")) {
+        found.leave_out_twins(outer);
+    }
     proposal.take_columns(found, nameless, &rows);
     proposal.settle(sample, most, registry)
 }
@@ -132,9 +138,17 @@ impl Proposal {
         (settings, self.columns.iter().filter(is_other).map(|column| &*column.name).collect())
     }
 
+    /// Where the rows are inside of payloads.
+    fn rows_path(&self) -> Option<&str> {
+        self.settings.iter().find(|setting| setting.key == "rows")?.value.as_str()
+    }
+
     /// The arrays of objects whose elements are columns: `rows` could make rows of one of them.
-    pub fn arrays(&self) -> BTreeSet<&str> {
-        self.columns.iter().filter_map(|column| column.key.split_once("[0].")).map(|(array, _)| array).collect()
+    pub fn arrays(&self) -> BTreeSet<String> {
+        let rows = self.rows_path();
+        let arrays = self.columns.iter().filter_map(|column| column.key.split_once("[0].")).map(|(array, _)| array);
+        // Those of rows within an array are within each of its elements.
+        arrays.map(|array| rows.map_or_else(|| array.to_owned(), |rows| format!("{rows}[*].{array}"))).collect()
     }
 
     /// What is not in the file, in words.

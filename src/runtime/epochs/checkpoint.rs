@@ -449,18 +449,11 @@ mod tests {
         let said =
             vec![node("g/a b", Some(1), born("x")), node("g/c", Some(7), born("y")), node("g/a b", Some(2), None)];
         later.get_mut(&0).unwrap().edge_nodes = said;
-        let clock = |second| StationClock {
-            topic: "w/a b".into(),
-            key: Some("c\nd".into()),
-            local: "2016-10-30T02:30:00".into(),
-            twice: true,
-            second,
-            backwards: false,
-            steps: [Some(600), None, None, None],
-            since_equal: Some(2),
-        };
+        let last = StationClock::new("w/a b".into(), Some("c\nd".into()), "2016-10-30T02:30:00".parse().unwrap());
+        let last = StationClock { twice: true, steps: [Some(600), None, None, None], since_equal: Some(2), ..last };
+        let clock = |second| StationClock { second, ..last.clone() };
         let named = |clocks: Vec<StationClock>| clocks.into_iter().map(|clock| (clock.station(), clock)).collect();
-        let earlier = StationClock { topic: "x".into(), local: "2016-03-27T02:30:00".into(), ..clock(false) };
+        let earlier = StationClock { topic: "x".into(), local: "2016-03-27T02:30:00".parse().unwrap(), ..clock(false) };
         let keyless = StationClock { key: None, ..clock(false) };
         later.get_mut(&0).unwrap().station_clocks = named(vec![clock(false), keyless.clone(), earlier]);
         checkpoint.commit(&at(15), &later, &states([b"a", b"b"])).unwrap();

@@ -270,7 +270,7 @@ pub(super) fn put_station_clocks(
 pub(super) fn forget_station_clocks(transaction: &WriteTransaction, sum: &mut u64) -> Result<(), redb::Error> {
     const DAYS: i64 = 3;
     let mut texts = transaction.open_table(TEXTS)?;
-    let local = |name: &str, text: &str| station_clock(name, text)?.ok()?.1.local.parse::<DateTime>().ok();
+    let local = |name: &str, text: &str| Some(station_clock(name, text)?.ok()?.1.local);
     let mut found: Vec<(String, DateTime)> = Vec::new();
     for entry in texts.range(CLOCKS..)? {
         let (name, text) = entry?;
