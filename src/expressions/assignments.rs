@@ -151,7 +151,7 @@ impl Assignments {
             out.resize(count, 0.0);
             for (slot, number) in &self.numbers {
                 let rows = RowBlock { message: &*message, first, count, constants: &constants };
-                number.write(rows, &mut out, blocks.free());
+                number.write(&rows, &mut out, blocks.free());
                 message.column_mut(*slot)[first..first + count].copy_from_slice(&out);
             }
         }

@@ -15,7 +15,6 @@ use crate::pool::Scratch;
 pub(super) const BLOCK: usize = 256;
 
 /// Some consecutive rows of a message.
-#[derive(Clone, Copy)]
 pub(super) struct RowBlock<'a> {
     pub message: &'a Message,
     pub first: usize,
@@ -52,7 +51,7 @@ impl<'a> RowBlock<'a> {
         (0..rows).step_by(BLOCK).map(move |first| (first, BLOCK.min(rows - first)))
     }
 
-    fn column(self, slot: usize) -> &'a [f64] {
+    fn column(&self, slot: usize) -> &'a [f64] {
         &self.message.column(slot)[self.first..self.first + self.count]
     }
 }
@@ -100,7 +99,7 @@ enum Operand<'a> {
 
 impl Number {
     /// Writes the value of each row.
-    pub fn write(&self, rows: RowBlock<'_>, out: &mut [f64], mut free: Free<'_>) {
+    pub fn write(&self, rows: &RowBlock<'_>, out: &mut [f64], mut free: Free<'_>) {
         match self {
             Number::Column(slot) => out.copy_from_slice(rows.column(*slot)),
             Number::Constant(value) => out.fill(*value),
@@ -136,7 +135,7 @@ impl Number {
     }
 
     /// The value of each row, in place where it is a column, and the blocks that are then still free.
-    fn operand<'a>(&self, rows: RowBlock<'a>, free: Free<'a>) -> (Operand<'a>, Free<'a>) {
+    fn operand<'a>(&self, rows: &RowBlock<'a>, free: Free<'a>) -> (Operand<'a>, Free<'a>) {
         match self {
             Number::Column(slot) => (Operand::Each(rows.column(*slot)), free),
             Number::Constant(value) => (Operand::All(*value), free),
@@ -152,21 +151,31 @@ impl Number {
 }
 
 /// The value of each row of all operands.
-fn blocks<'a, const N: usize>(operands: &[Number; N], rows: RowBlock<'a>, free: Free<'a>) -> [&'a [f64]; N] {
-    let mut free = Some(free);
-    operands.each_ref().map(|operand| {
-        let (value, rest) = operand.operand(rows, free.take().expect("each hands it on"));
-        free = Some(rest);
-        match value {
-            Operand::Each(column) => column,
-            Operand::All(value) => rows.constants.block(value, rows.count),
-        }
-    })
+///
+/// What is free is kept in registers: a processor waits where it reads as one what it has just written in parts.
+#[inline(always)]
+fn blocks<'a, const N: usize>(operands: &[Number; N], rows: &RowBlock<'a>, free: Free<'a>) -> [&'a [f64]; N] {
+    let Free { mut numbers, flags, width } = free;
+    let mut values: [&'a [f64]; N] = [&[]; N];
+    for (value, operand) in values.iter_mut().zip(operands) {
+        *value = match operand {
+            Number::Column(slot) => rows.column(*slot),
+            Number::Constant(constant) => rows.constants.block(*constant, rows.count),
+            other => {
+                let (own, rest) = numbers.split_at_mut(width);
+                let own = &mut own[..rows.count];
+                numbers = rest;
+                other.write(rows, own, Free { numbers, flags, width });
+                own
+            }
+        };
+    }
+    values
 }
 
 impl Condition {
     /// Writes whether it is true of each row.
-    pub fn write(&self, rows: RowBlock<'_>, out: &mut [bool], mut free: Free<'_>) {
+    pub fn write(&self, rows: &RowBlock<'_>, out: &mut [bool], mut free: Free<'_>) {
         match self {
             Condition::Column(slot) => {
                 out.iter_mut().zip(rows.column(*slot)).for_each(|(out, x)| *out = *x != 0.0);
@@ -217,7 +226,7 @@ impl Condition {
     }
 
     /// Evaluates it into a free block, and hands that over.
-    fn with_flags(&self, rows: RowBlock<'_>, free: Free<'_>, then: impl FnOnce(&[bool])) {
+    fn with_flags(&self, rows: &RowBlock<'_>, free: Free<'_>, then: impl FnOnce(&[bool])) {
         let (own, flags) = free.flags.split_at_mut(free.width);
         let own = &mut own[..rows.count];
         self.write(rows, own, Free { numbers: free.numbers, flags, width: free.width });
@@ -226,7 +235,7 @@ impl Condition {
 }
 
 impl Text {
-    fn of<'a>(&'a self, rows: RowBlock<'a>, row: usize) -> Option<&'a str> {
+    fn of<'a>(&'a self, rows: &RowBlock<'a>, row: usize) -> Option<&'a str> {
         match self {
             Text::Column(slot) => rows.message.texts[*slot].get(rows.first + row),
             Text::Constant(text) | Text::Filled(text) => Some(text),

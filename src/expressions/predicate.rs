@@ -43,7 +43,7 @@ impl Predicate {
         let constants = ConstantBlocks::new(&self.constants, message.rows());
         for (first, count) in RowBlock::blocks(message.rows()) {
             let rows = RowBlock { message, first, count, constants: &constants };
-            self.condition.write(rows, &mut flags[first..first + count], blocks.free());
+            self.condition.write(&rows, &mut flags[first..first + count], blocks.free());
         }
         flags
     }
