@@ -41,9 +41,10 @@ impl DatabaseFailure {
 /// By the classes of PostgreSQL's error codes.
 fn of_code(code: &str) -> DatabaseFailure {
     match (&code[..2], code) {
-        // A lost connection, a server that stops or is out of room, a statement that was cancelled or gave way to another
-        // client.
-        ("08" | "53" | "57" | "58" | "40", _) => DatabaseFailure::Again,
+        // A statement that gave way to another client, or was cancelled.
+        ("40", _) | (_, "57014") => DatabaseFailure::Again,
+        // A lost connection, a server that stops or is out of room, which is no affair of a row though others may fit.
+        ("08" | "53" | "57" | "58", _) => DatabaseFailure::Absent,
         // A lock that another client holds until it lets go, a server that is no longer the primary, one that ended a
         // transaction which took too long, one that has forgotten the statements of the connection.
         (_, "55P03" | "25006" | "25P03" | "25P04" | "26000") => DatabaseFailure::Absent,
@@ -95,8 +96,9 @@ mod tests {
     #[test]
     fn codes_by_their_classes() {
         for (code, expected) in [
-            ("57P03", DatabaseFailure::Again),
-            ("53300", DatabaseFailure::Again),
+            ("57P03", DatabaseFailure::Absent),
+            ("57014", DatabaseFailure::Again),
+            ("53100", DatabaseFailure::Absent),
             ("40P01", DatabaseFailure::Again),
             ("55P03", DatabaseFailure::Absent),
             ("25P03", DatabaseFailure::Absent),
