@@ -36,6 +36,48 @@ pub fn is_open_after(line: &[u8], quoted: bool, separator: u8) -> bool {
     line.iter().fold(begin, |place, byte| place.after(*byte, separator)) == QuoteState::Quoted
 }
 
+/// What a line that begins inside of a quoted cell says of the quote that opened it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum InsideQuotes {
+    /// The cell, or a later one, goes on in the next line.
+    #[default]
+    Open,
+    Closed,
+    /// Its first quote is none that closes, as other text follows: it opens a cell, so the one before opened none.
+    Opened,
+}
+
+impl InsideQuotes {
+    fn of(line: &[u8], separator: u8) -> InsideQuotes {
+        let mut from = 0;
+        while let Some(at) = memchr::memchr(b'"', &line[from..]) {
+            let behind = &line[from + at + 1..];
+            from += at + 2;
+            if behind.first() != Some(&b'"') {
+                let text = behind.trim_ascii_start();
+                let is_behind_cell = text.is_empty() || text[0] == separator || behind.starts_with(&[separator]);
+                return match () {
+                    () if !is_behind_cell => InsideQuotes::Opened,
+                    () if is_open_after(line, true, separator) => InsideQuotes::Open,
+                    () => InsideQuotes::Closed,
+                };
+            }
+        }
+        InsideQuotes::Open
+    }
+}
+
+/// Where a record with an open cell ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RecordEnd {
+    /// Behind a line of those that are there.
+    At(usize),
+    /// Behind a line that is not there.
+    Later,
+    /// Nowhere: the quote that opened the cell was none.
+    Nowhere,
+}
+
 /// Finds the line that ends a record with an open cell.
 ///
 /// That line does not depend on where the cell was opened, so no line is searched twice, however many records stay
@@ -45,7 +87,7 @@ pub struct ClosingLine {
     separator: u8,
     /// Lines up to here do not close a cell, but the last one may.
     searched: usize,
-    closes: bool,
+    last: InsideQuotes,
     /// Bytes searched, to compare with those that were read.
     pub looked_at: u64,
 }
@@ -53,27 +95,33 @@ pub struct ClosingLine {
 impl ClosingLine {
     /// Of records with this separator.
     pub fn of(separator: u8) -> ClosingLine {
-        ClosingLine { separator, searched: 0, closes: false, looked_at: 0 }
+        ClosingLine { separator, searched: 0, last: InsideQuotes::Open, looked_at: 0 }
     }
 
     /// The end of the first line at or behind `from` that closes a cell; `bytes` are whole lines.
-    pub fn find(&mut self, bytes: &[u8], from: usize) -> Option<usize> {
+    pub fn find(&mut self, bytes: &[u8], from: usize) -> RecordEnd {
         if self.searched <= from {
-            (self.searched, self.closes) = (from, false);
+            (self.searched, self.last) = (from, InsideQuotes::Open);
         }
-        while !self.closes && self.searched < bytes.len() {
+        while self.last == InsideQuotes::Open && self.searched < bytes.len() {
             let rest = &bytes[self.searched..];
             let length = memchr::memchr(b'\n', rest).map_or(rest.len(), |at| at + 1);
-            self.closes = !is_open_after(&rest[..length], true, self.separator);
+            self.last = InsideQuotes::of(&rest[..length], self.separator);
             self.searched += length;
             self.looked_at += length as u64;
         }
-        self.closes.then_some(self.searched)
+        match self.last {
+            InsideQuotes::Open => RecordEnd::Later,
+            InsideQuotes::Closed => RecordEnd::At(self.searched),
+            InsideQuotes::Opened => RecordEnd::Nowhere,
+        }
     }
 
     /// The first `count` bytes were removed.
     pub fn forget(&mut self, count: usize) {
-        self.closes &= self.searched > count;
+        if self.searched <= count {
+            self.last = InsideQuotes::Open;
+        }
         self.searched = self.searched.saturating_sub(count);
     }
 }
@@ -188,14 +236,15 @@ mod tests {
         records.map(|record| record.unwrap().iter().map(str::to_owned).collect()).collect()
     }
 
-    /// The records of a text as read here; `None` if a cell stays open.
+    /// The records of a text as read here; `None` if a cell stays open, or a quote opens none.
     fn by_us(text: &str) -> Option<Vec<Vec<String>>> {
         let (mut records, mut from) = (Vec::new(), 0);
         let mut closing = ClosingLine::of(b',');
         while from < text.len() {
             let line = text[from..].find('\n').map_or(text.len(), |at| from + at + 1);
             let open = is_open_after(&text.as_bytes()[from..line], false, b',');
-            let end = if open { closing.find(text.as_bytes(), line)? } else { line };
+            let end = if open { closing.find(text.as_bytes(), line) } else { RecordEnd::At(line) };
+            let RecordEnd::At(end) = end else { return None };
             let record = text[from..end].strip_suffix('\n').unwrap_or(&text[from..end]);
             if !record.is_empty() {
                 records.push(cells(record).map(Cow::into_owned).collect());

@@ -7,7 +7,7 @@ use std::iter::Peekable;
 use crate::data::cell::DecimalMark;
 use crate::data::{Broken, Column, DateOrder, Format, Header, Kind, Row, cell};
 use crate::format::comment_lines::CommentLines;
-use crate::format::csv::{self, ClosingLine};
+use crate::format::csv::{self, ClosingLine, RecordEnd};
 use crate::format::file_dates::date_cell;
 use crate::format::formats::{Reading, RowTaker, lookalike, recognised_bytes, recognised_text};
 use crate::format::header_search::{self, HeaderLine};
@@ -348,7 +348,8 @@ impl<'a> Iterator for PayloadRecords<'a> {
                 continue;
             }
             let open = csv::is_open_after(&bytes[start..line], false, self.separator);
-            let closed = if open { self.closing.find(bytes, line) } else { Some(line) };
+            let end = if open { self.closing.find(bytes, line) } else { RecordEnd::At(line) };
+            let closed = if let RecordEnd::At(end) = end { Some(end) } else { None };
             self.next = closed.unwrap_or(line);
             let record = self.text[start..self.next].trim_end_matches(['\r', '\n']);
             if !record.trim().is_empty() {
@@ -570,10 +571,11 @@ mod tests {
 
     #[test]
     fn quotes_open_cells_at_their_start_only() {
-        let all = rows(b"a,n\n5\" pipe,1\nx,2\n\"y\nz\",3\n\"w,4\nv,5\n");
+        let all = rows(b"a,n\n5\" pipe,1\nx,2\n\"y\nz\",3\n\"u,6\n\"t\",7\n\"w,4\nv,5\n");
         let of = |row: &str| format!("{row} Some(\"a,n\")");
-        let expected = ["Csv 5\" pipe,1", "Csv x,2", "Csv \"y\nz\",3", "Broken(OpenQuote) \"w,4", "Csv v,5"];
-        assert_eq!(all, expected.map(of));
+        let rest = ["Broken(OpenQuote) \"u,6", "Csv \"t\",7", "Broken(OpenQuote) \"w,4", "Csv v,5"];
+        let expected = ["Csv 5\" pipe,1", "Csv x,2", "Csv \"y\nz\",3"].into_iter().chain(rest);
+        assert_eq!(all, expected.map(of).collect::<Vec<_>>());
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use crate::data::{Broken, DateOrder, Format, Header, Layout, Row};
 use crate::format::comment_lines::CommentLines;
-use crate::format::csv::{self, ClosingLine};
+use crate::format::csv::{self, ClosingLine, RecordEnd};
 use crate::format::file_kind::FileKind;
 use crate::format::inner_rows::InnerRows;
 use crate::format::json_place::JsonPlace;
@@ -326,17 +326,18 @@ impl<R: BufRead> FileRecords<R> {
     }
 
     /// A line break between quotes belongs to the record that begins at `start`. If the quotes do not close within the
-    /// longest record, it is the first line alone, and broken: what follows is read as if the quote were not there.
+    /// longest record, or the next one opens a cell, it is the first line alone, and broken: what follows is read as if the
+    /// quote were not there.
     fn read_to_closing(&mut self, start: usize) -> io::Result<()> {
         loop {
             match self.closing.find(&self.bytes[..self.whole], self.next) {
-                Some(end) if end - start <= self.max_line => {
+                RecordEnd::At(end) if end - start <= self.max_line => {
                     let more = &self.bytes[self.next..end];
                     self.line += memchr::memchr_iter(b'\n', more).count() as u64 + u64::from(!more.ends_with(b"\n"));
                     (self.next, self.record.end) = (end, end);
                     return Ok(());
                 }
-                None if self.bytes.len() - start <= self.max_line && self.extend()? => {}
+                RecordEnd::Later if self.bytes.len() - start <= self.max_line && self.extend()? => {}
                 _ => {
                     self.broken = Some(Broken::OpenQuote);
                     return Ok(());
@@ -467,6 +468,11 @@ mod tests {
         let all = records("a,b\n\"x,1\n2,2\n3,3\n4\",4\n5,5\n", FileKind::Csv, 12);
         let rest = [(3, "2,2".into()), (4, "3,3".into()), (5, "4\",4".into()), (6, "5,5".into())];
         assert_eq!(all[0], (2, open("\"x,1")));
+        assert_eq!(all[1..], rest);
+        // The next quote opens a cell.
+        let all = records("a,b,c\n1,\"bad,4\n2,x,5\n3,\"fine\",6\n4,\"y\nz\" ,7\n", FileKind::Csv, 100);
+        let rest = [(3, "2,x,5".into()), (4, "3,\"fine\",6".into()), (5, "4,\"y\nz\" ,7".into())];
+        assert_eq!(all[0], (2, open("1,\"bad,4")));
         assert_eq!(all[1..], rest);
         // A line that is too long follows it.
         let text = format!("a,b\n\"x,1\n{}\n2,2\n\"y\n\",3\n", "z".repeat(40));
