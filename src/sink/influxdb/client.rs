@@ -6,14 +6,14 @@ use std::time::Duration;
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
-use http_body_util::{BodyExt, Full, Limited};
-use hyper::body::Bytes;
+use http_body_util::{BodyExt, Full};
+use hyper::body::{Bytes, Incoming};
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper::header::{
     AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, HOST, HeaderMap, HeaderName, HeaderValue, LOCATION, RETRY_AFTER,
     USER_AGENT,
 };
-use hyper::{Request, StatusCode};
+use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
 use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -30,8 +30,10 @@ use crate::sink::trusted_authorities::trusting;
 
 /// How long an attempt to connect may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-/// How long an answer may take.
+/// How long an answer may take up to its body.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
+/// How long the body of an answer is read.
+const BODY_TIMEOUT: Duration = Duration::from_secs(if cfg!(test) { 1 } else { 10 });
 /// How often the end of the wait is looked up.
 const LOOK_UP_INTERVAL: Duration = Duration::from_millis(20);
 /// The bytes of an answer that are read.
@@ -106,8 +108,10 @@ impl HttpClient {
                 };
                 let request = request(address, headers, body.clone(), is_compressed);
                 match timely(ANSWER_TIMEOUT, "no answer", exchange(&mut open, request)).await {
-                    Ok(answer) => {
-                        *connection = Some(open);
+                    Ok(response) => {
+                        let (answer, is_whole) = read(response).await;
+                        // One with an answer that is not read to its end is of no more use.
+                        *connection = is_whole.then_some(open);
                         return Ok(answer);
                     }
                     // The server may have closed it meanwhile: what is sent twice is there once.
@@ -162,25 +166,40 @@ async fn connect(address: &WriteAddress, tls: Option<&TlsNames>) -> Result<SendR
     Ok(open)
 }
 
-async fn exchange(open: &mut SendRequest<Full<Bytes>>, request: Request<Full<Bytes>>) -> Result<HttpAnswer, NoAnswer> {
+async fn exchange(
+    open: &mut SendRequest<Full<Bytes>>,
+    request: Request<Full<Bytes>>,
+) -> Result<Response<Incoming>, NoAnswer> {
     let failed = |error: hyper::Error| match is_of_tls(&error) {
         // A client's certificate is refused behind the handshake.
         true => NoAnswer::Tls(format!("no TLS ({}): check `ca`, `certificate` and `key`", with_causes(&error))),
         false => NoAnswer::Absent(with_causes(&error)),
     };
     open.ready().await.map_err(failed)?;
-    let response = open.send_request(request).await.map_err(failed)?;
-    let (parts, body) = response.into_parts();
+    open.send_request(request).await.map_err(failed)
+}
+
+/// What a response says, and whether its body is read to its end: what is behind the bound is not, nor what does not come.
+/// What the rows become is told by the status.
+async fn read(response: Response<Incoming>) -> (HttpAnswer, bool) {
+    let (parts, mut body) = response.into_parts();
     let header = |name: HeaderName| parts.headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
     let (retry_after, location) = (header(RETRY_AFTER), header(LOCATION));
-    let body = match Limited::new(body, LONGEST_ANSWER).collect().await {
-        Ok(body) => String::from_utf8_lossy(&body.to_bytes()).into_owned(),
-        // What was written is told by the status alone.
-        Err(_) if parts.status.is_success() => String::new(),
-        Err(error) => return Err(NoAnswer::Absent(error.to_string())),
+    let mut bytes = Vec::new();
+    let reading = async {
+        while bytes.len() <= LONGEST_ANSWER {
+            match body.frame().await {
+                None => return true,
+                Some(Ok(frame)) => bytes.extend_from_slice(frame.data_ref().map_or(&[], |data| data)),
+                Some(Err(_)) => return false,
+            }
+        }
+        false
     };
-    let status: StatusCode = parts.status;
-    Ok(HttpAnswer { status: status.as_u16(), retry_after, location, body })
+    let is_whole = tokio::time::timeout(BODY_TIMEOUT, reading).await.unwrap_or(false);
+    bytes.truncate(LONGEST_ANSWER);
+    let body = String::from_utf8_lossy(&bytes).into_owned();
+    (HttpAnswer { status: parts.status.as_u16(), retry_after, location, body }, is_whole)
 }
 
 fn request(address: &WriteAddress, headers: &HeaderMap, body: Bytes, is_compressed: bool) -> Request<Full<Bytes>> {
