@@ -26,6 +26,7 @@ use super::settings::InfluxDb;
 use crate::mqtt::named_certificate::client_config;
 use crate::mqtt::tls::pem;
 use crate::sink::error::with_causes;
+use crate::sink::known_secrets::KnownSecrets;
 use crate::sink::trusted_authorities::trusting;
 
 /// How long an attempt to connect may take.
@@ -70,6 +71,8 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Stream for T {}
 pub struct HttpClient {
     address: WriteAddress,
     headers: HeaderMap,
+    /// What the server's words must not show.
+    pub secrets: KnownSecrets,
     tls: Option<TlsNames>,
     connection: Option<SendRequest<Full<Bytes>>>,
     runtime: Runtime,
@@ -79,9 +82,9 @@ impl HttpClient {
     /// # Errors
     /// In words: certificates, a login or a token that can't be used.
     pub fn new(address: WriteAddress, settings: &InfluxDb) -> Result<HttpClient, String> {
-        let (headers, tls) = prepared(&address, settings)?;
+        let (Headers { headers, secrets }, tls) = prepared(&address, settings)?;
         let runtime = Builder::new_current_thread().enable_all().build().map_err(|error| error.to_string())?;
-        Ok(HttpClient { address, headers, tls, connection: None, runtime })
+        Ok(HttpClient { address, headers, secrets, tls, connection: None, runtime })
     }
 
     /// Whether there can be one. It makes none: where another runtime runs, such as the page's, none can be dropped.
@@ -97,7 +100,7 @@ impl HttpClient {
     /// # Errors
     /// No answer.
     pub fn post(&mut self, body: Bytes, is_compressed: bool, over: impl Fn() -> bool) -> Result<HttpAnswer, NoAnswer> {
-        let HttpClient { address, headers, tls, connection, runtime } = self;
+        let HttpClient { address, headers, secrets: _, tls, connection, runtime } = self;
         let answered = async {
             loop {
                 let kept = connection.take().filter(|connection| !connection.is_closed());
@@ -214,13 +217,19 @@ fn request(address: &WriteAddress, headers: &HeaderMap, body: Bytes, is_compress
 }
 
 /// What all requests and connections have.
-fn prepared(address: &WriteAddress, settings: &InfluxDb) -> Result<(HeaderMap, Option<TlsNames>), String> {
+fn prepared(address: &WriteAddress, settings: &InfluxDb) -> Result<(Headers, Option<TlsNames>), String> {
     let tls = address.is_encrypted.then(|| tls(&address.host, settings)).transpose()?;
     Ok((headers(address, settings)?, tls))
 }
 
-fn headers(address: &WriteAddress, settings: &InfluxDb) -> Result<HeaderMap, String> {
-    let mut headers = HeaderMap::new();
+/// The headers of all requests, and the secrets in them.
+struct Headers {
+    headers: HeaderMap,
+    secrets: KnownSecrets,
+}
+
+fn headers(address: &WriteAddress, settings: &InfluxDb) -> Result<Headers, String> {
+    let (mut headers, mut secrets) = (HeaderMap::new(), KnownSecrets::default());
     let host = HeaderValue::try_from(&address.authority).map_err(|_| "the host is no name".to_owned())?;
     headers.insert(HOST, host);
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
@@ -230,9 +239,14 @@ fn headers(address: &WriteAddress, settings: &InfluxDb) -> Result<HeaderMap, Str
     let password = settings.password.as_ref().or(login.and_then(|login| login.password.as_ref()));
     let authorization = match (&settings.token, user) {
         (Some(_), Some(_)) => return Err("a `token` stands instead of user and password, not beside them".into()),
-        (Some(token), None) => Some(format!("Token {}", token.reveal())),
+        (Some(token), None) => {
+            secrets.add(token.reveal());
+            Some(format!("Token {}", token.reveal()))
+        }
         (None, Some(user)) => {
-            let both = format!("{user}:{}", password.map(|password| password.reveal()).unwrap_or_default());
+            let password = password.map(|password| password.reveal()).unwrap_or_default();
+            secrets.add_login(user, password);
+            let both = format!("{user}:{password}");
             Some(format!("Basic {}", BASE64_STANDARD.encode(both)))
         }
         (None, None) if password.is_some() => return Err("a `password` needs its `user`".into()),
@@ -242,7 +256,7 @@ fn headers(address: &WriteAddress, settings: &InfluxDb) -> Result<HeaderMap, Str
         let value = HeaderValue::try_from(text).map_err(|_| "the token holds a line break or the like".to_owned())?;
         headers.insert(AUTHORIZATION, value);
     }
-    Ok(headers)
+    Ok(Headers { headers, secrets })
 }
 
 fn tls(host: &str, settings: &InfluxDb) -> Result<TlsNames, String> {

@@ -132,7 +132,7 @@ impl PointSender {
             let answer = self.client.post(body.clone(), is_compressed, &over);
             // Whoever looks for the server is not stuck.
             self.queue.progress.beat();
-            let (reason, after) = match answer.map(|answer| WriteAnswer::of(&answer)) {
+            let (reason, after) = match answer.map(|answer| WriteAnswer::of(&answer, &self.client.secrets)) {
                 Ok(WriteAnswer::Taken) => {
                     self.answered();
                     return Ok(Sent::Taken);

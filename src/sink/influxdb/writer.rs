@@ -510,6 +510,38 @@ mod tests {
         }
     }
 
+    /// Regression: a server that says the login again had it in dead letters and in the run's error.
+    #[test]
+    fn the_login_is_covered_in_what_a_server_says() {
+        for (login, more, secrets) in [
+            ("", "token = 'T0kn'", ["T0kn", "T0kn"]),
+            ("anna:s%40crt@", "", ["s@crt", "yw5uytpzqgnyda"]),
+            ("", "user = 'anna'\npassword = 's@crt'", ["s@crt", "yw5uytpzqgnyda"]),
+        ] {
+            let says = move |status: &str, request: &PlayedRequest| {
+                let header =
+                    request.head.lines().find(|line| line.to_lowercase().starts_with("authorization")).unwrap();
+                answer(status, &format!("{{\"error\":\"no {} for {header}\"}}", secrets[0]))
+            };
+            let server = PlayedServer::start(move |request| match request.body.as_str() {
+                "" => TAKEN.into(),
+                body if body.contains("x=4.0") => says("401 Unauthorized", request),
+                _ => says("400 Bad Request", request),
+            });
+            let mut sink = open(&format!("http://{login}127.0.0.1:{}/write?db=w", server.port), more).0.unwrap();
+            sink.write(message(0, 3..4)).unwrap();
+            sink.sync().unwrap();
+            let refused = sink.refused()[0].reason.clone();
+            sink.write(message(1, 4..5)).unwrap();
+            let failed = sink.sync().unwrap_err().to_string();
+            for shown in [refused, failed] {
+                assert!(shown.contains("no *** for authorization: "), "{shown}");
+                let shown = shown.to_lowercase();
+                assert!(secrets.iter().all(|secret| !shown.contains(&secret.to_lowercase())), "{shown}");
+            }
+        }
+    }
+
     #[test]
     fn a_deadline_ends_the_wait_for_a_server() {
         // Nobody listens there.
