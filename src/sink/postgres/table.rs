@@ -194,6 +194,9 @@ pub fn check_names(schema: &Schema, key: &[String]) -> Result<(), String> {
     if let Some(long) = schema.names().find(|name| name.len() > LONGEST || name.is_empty()) {
         return Err(format!("{long:?} is no name of a column: it has {} bytes, not 1 to {LONGEST}", long.len()));
     }
+    if let Some((_, twice)) = key.iter().enumerate().find(|(place, name)| key[..*place].contains(name)) {
+        return Err(format!("key: {twice} stands there twice"));
+    }
     match key.iter().find(|name| schema.get(name).is_none()) {
         Some(name) => {
             let nearest = did_you_mean(name, schema.names()).map(|text| format!("; {text}")).unwrap_or_default();
@@ -312,4 +315,17 @@ fn check_key(transaction: &mut Transaction<'_>, settings: &Postgres) -> Result<(
         "key: the table {0} has no unique index of just these columns: CREATE UNIQUE INDEX ON {0} ({key})",
         settings.table
     )))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_has_each_column_once() {
+        let schema = Schema::new([("k", Kind::Number), ("v", Kind::Number)]);
+        let check = |key: &[&str]| check_names(&schema, &key.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>());
+        assert_eq!(check(&["k", "v"]), Ok(()));
+        assert_eq!(check(&["k", "v", "k"]), Err("key: k stands there twice".to_owned()));
+    }
 }
