@@ -5,7 +5,7 @@
 //!   settings and how it is opened, and why it failed.
 //! - `line_file`, `lines`, `parquet` with `row_log`, `mqtt`, `postgres`, `influxdb`: the kinds of sinks.
 //! - `claimed_file`, `existing`, `unfinished`, `tail`: what happens to a file that exists, and where its results end.
-//! - `trusted_authorities`: whose certificates are trusted.
+//! - `trusted_authorities`: whose certificates are trusted. `known_secrets`: logins in a server's words.
 //! - `dead_letter`: rows that did not become results. `deadline`, `progress`, `pause`: waiting for slow
 //!   receivers and those that are away.
 //!
@@ -20,6 +20,8 @@ mod existing;
 #[cfg(feature = "influxdb")]
 mod influxdb;
 mod kind;
+#[cfg(any(feature = "postgres", feature = "influxdb"))]
+mod known_secrets;
 mod line_file;
 mod lines;
 mod mqtt;

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::client::HttpAnswer;
+use crate::sink::known_secrets::KnownSecrets;
 
 /// What an answer means.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,19 +23,24 @@ pub enum WriteAnswer {
 }
 
 impl WriteAnswer {
-    pub fn of(answer: &HttpAnswer) -> WriteAnswer {
-        let (status, reason) = (answer.status, words(answer));
+    /// What it means, in the server's words without the secrets.
+    pub fn of(answer: &HttpAnswer, secrets: &KnownSecrets) -> WriteAnswer {
+        let (status, said) = (answer.status, words(&answer.body));
+        let reason = shown(status, &secrets.masked(&said));
         match status {
             200..=299 => WriteAnswer::Taken,
-            400 | 422 if names_no_database(&reason) => WriteAnswer::Lasting { reason },
-            400 | 422 => WriteAnswer::Refused { dropped: dropped(&reason), reason },
+            400 | 422 if names_no_database(&said) => WriteAnswer::Lasting { reason },
+            400 | 422 => WriteAnswer::Refused { dropped: dropped(&said), reason },
             413 => WriteAnswer::TooLarge { reason },
             500 if answer.retry_after.is_none() => WriteAnswer::Failed { reason },
             408 | 425 | 429 | 500 | 502..=504 | 506..=599 => {
                 WriteAnswer::Later { reason, after: answer.retry_after.as_deref().and_then(retry_after) }
             }
             _ => {
-                let moved = answer.location.as_ref().map(|location| format!("write {location} as its address"));
+                let moved = answer
+                    .location
+                    .as_ref()
+                    .map(|location| format!("write {} as its address", secrets.masked(location)));
                 let hint = match status {
                     300..=399 => moved,
                     401 | 403 => Some("check `token`, or `user` and `password`".to_owned()),
@@ -51,20 +57,23 @@ impl WriteAnswer {
 }
 
 /// Whether the address lacks a parameter, in the words of InfluxDB 1 and 2.
-fn names_no_database(reason: &str) -> bool {
+fn names_no_database(said: &str) -> bool {
     let words = ["database is required", "bucket is required", "org is required", "Please provide either org"];
-    words.iter().any(|words| reason.starts_with(words))
+    words.iter().any(|words| said.starts_with(words))
 }
 
-/// The server's words: of its JSON, or the first line of what it says.
-fn words(HttpAnswer { status, body, .. }: &HttpAnswer) -> String {
+/// The server's words: of its JSON, or all that it says.
+fn words(body: &str) -> String {
+    let json: Option<serde_json::Value> = serde_json::from_str(body).ok();
+    let said = |key: &str| Some(json.as_ref()?.get(key)?.as_str()?.replace('\n', "; "));
+    said("error").or_else(|| said("message")).unwrap_or_else(|| body.to_owned())
+}
+
+/// The first line of a server's words, and its status.
+fn shown(status: u16, said: &str) -> String {
     /// Bytes that are shown.
     const MOST: usize = 600;
-    let json: Option<serde_json::Value> = serde_json::from_str(body).ok();
-    let said = |key: &str| Some(json.as_ref()?.get(key)?.as_str()?.to_owned());
-    let said =
-        said("error").or_else(|| said("message")).unwrap_or_else(|| body.lines().next().unwrap_or_default().into());
-    let said = said.replace('\n', "; ");
+    let said = said.lines().next().unwrap_or_default();
     let end = (0..=MOST.min(said.len())).rev().find(|end| said.is_char_boundary(*end)).unwrap_or_default();
     let cut = if end < said.len() { " ..." } else { "" };
     match said[..end].trim() {
@@ -74,8 +83,8 @@ fn words(HttpAnswer { status, body, .. }: &HttpAnswer) -> String {
 }
 
 /// The number of points that were not taken, as InfluxDB says it at the end.
-fn dropped(reason: &str) -> Option<usize> {
-    let number = reason.rsplit_once("dropped=")?.1;
+fn dropped(said: &str) -> Option<usize> {
+    let number = said.rsplit_once("dropped=")?.1;
     number.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
 }
 
@@ -93,7 +102,8 @@ mod tests {
     use super::*;
 
     fn of(status: u16, body: &str) -> WriteAnswer {
-        WriteAnswer::of(&HttpAnswer { status, retry_after: None, location: None, body: body.into() })
+        let answer = HttpAnswer { status, retry_after: None, location: None, body: body.into() };
+        WriteAnswer::of(&answer, &KnownSecrets::default())
     }
 
     /// As Debian's influxd 1.6 answers.
@@ -126,7 +136,7 @@ mod tests {
             body: String::new(),
         };
         assert!(
-            matches!(WriteAnswer::of(&moved), WriteAnswer::Lasting { reason } if reason.contains("https://h/write"))
+            matches!(WriteAnswer::of(&moved, &KnownSecrets::default()), WriteAnswer::Lasting { reason } if reason.contains("https://h/write"))
         );
         let long = "ä".repeat(2_000);
         assert!(
@@ -139,7 +149,9 @@ mod tests {
         let after = |text: &str| {
             let answer =
                 HttpAnswer { status: 429, retry_after: Some(text.into()), location: None, body: String::new() };
-            let WriteAnswer::Later { after, .. } = WriteAnswer::of(&answer) else { panic!("{text}") };
+            let WriteAnswer::Later { after, .. } = WriteAnswer::of(&answer, &KnownSecrets::default()) else {
+                panic!("{text}")
+            };
             after
         };
         assert_eq!(after("7"), Some(Duration::from_secs(7)));
@@ -150,7 +162,7 @@ mod tests {
         assert!((90..=100).contains(&after(&date).unwrap().as_secs()), "{date}");
         assert_eq!(of(500, "{\"error\":\"panic\"}"), WriteAnswer::Failed { reason: "panic (500)".into() });
         let busy = HttpAnswer { status: 500, retry_after: Some("7".into()), location: None, body: String::new() };
-        assert!(matches!(WriteAnswer::of(&busy), WriteAnswer::Later { after: Some(_), .. }));
+        assert!(matches!(WriteAnswer::of(&busy, &KnownSecrets::default()), WriteAnswer::Later { after: Some(_), .. }));
         for status in [408, 429, 502, 503, 504] {
             assert!(matches!(of(status, ""), WriteAnswer::Later { after: None, .. }), "{status}");
         }

@@ -6,14 +6,14 @@ use std::time::Duration;
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
-use http_body_util::{BodyExt, Full, Limited};
-use hyper::body::Bytes;
+use http_body_util::{BodyExt, Full};
+use hyper::body::{Bytes, Incoming};
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper::header::{
     AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, HOST, HeaderMap, HeaderName, HeaderValue, LOCATION, RETRY_AFTER,
     USER_AGENT,
 };
-use hyper::{Request, StatusCode};
+use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
 use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -26,12 +26,15 @@ use super::settings::InfluxDb;
 use crate::mqtt::named_certificate::client_config;
 use crate::mqtt::tls::pem;
 use crate::sink::error::with_causes;
+use crate::sink::known_secrets::KnownSecrets;
 use crate::sink::trusted_authorities::trusting;
 
 /// How long an attempt to connect may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-/// How long an answer may take.
+/// How long an answer may take up to its body.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
+/// How long the body of an answer is read.
+const BODY_TIMEOUT: Duration = Duration::from_secs(if cfg!(test) { 1 } else { 10 });
 /// How often the end of the wait is looked up.
 const LOOK_UP_INTERVAL: Duration = Duration::from_millis(20);
 /// The bytes of an answer that are read.
@@ -68,6 +71,8 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Stream for T {}
 pub struct HttpClient {
     address: WriteAddress,
     headers: HeaderMap,
+    /// What the server's words must not show.
+    pub secrets: KnownSecrets,
     tls: Option<TlsNames>,
     connection: Option<SendRequest<Full<Bytes>>>,
     runtime: Runtime,
@@ -77,9 +82,9 @@ impl HttpClient {
     /// # Errors
     /// In words: certificates, a login or a token that can't be used.
     pub fn new(address: WriteAddress, settings: &InfluxDb) -> Result<HttpClient, String> {
-        let (headers, tls) = prepared(&address, settings)?;
+        let (Headers { headers, secrets }, tls) = prepared(&address, settings)?;
         let runtime = Builder::new_current_thread().enable_all().build().map_err(|error| error.to_string())?;
-        Ok(HttpClient { address, headers, tls, connection: None, runtime })
+        Ok(HttpClient { address, headers, secrets, tls, connection: None, runtime })
     }
 
     /// Whether there can be one. It makes none: where another runtime runs, such as the page's, none can be dropped.
@@ -95,7 +100,7 @@ impl HttpClient {
     /// # Errors
     /// No answer.
     pub fn post(&mut self, body: Bytes, is_compressed: bool, over: impl Fn() -> bool) -> Result<HttpAnswer, NoAnswer> {
-        let HttpClient { address, headers, tls, connection, runtime } = self;
+        let HttpClient { address, headers, secrets: _, tls, connection, runtime } = self;
         let answered = async {
             loop {
                 let kept = connection.take().filter(|connection| !connection.is_closed());
@@ -106,8 +111,10 @@ impl HttpClient {
                 };
                 let request = request(address, headers, body.clone(), is_compressed);
                 match timely(ANSWER_TIMEOUT, "no answer", exchange(&mut open, request)).await {
-                    Ok(answer) => {
-                        *connection = Some(open);
+                    Ok(response) => {
+                        let (answer, is_whole) = read(response).await;
+                        // One with an answer that is not read to its end is of no more use.
+                        *connection = is_whole.then_some(open);
                         return Ok(answer);
                     }
                     // The server may have closed it meanwhile: what is sent twice is there once.
@@ -162,25 +169,40 @@ async fn connect(address: &WriteAddress, tls: Option<&TlsNames>) -> Result<SendR
     Ok(open)
 }
 
-async fn exchange(open: &mut SendRequest<Full<Bytes>>, request: Request<Full<Bytes>>) -> Result<HttpAnswer, NoAnswer> {
+async fn exchange(
+    open: &mut SendRequest<Full<Bytes>>,
+    request: Request<Full<Bytes>>,
+) -> Result<Response<Incoming>, NoAnswer> {
     let failed = |error: hyper::Error| match is_of_tls(&error) {
         // A client's certificate is refused behind the handshake.
         true => NoAnswer::Tls(format!("no TLS ({}): check `ca`, `certificate` and `key`", with_causes(&error))),
         false => NoAnswer::Absent(with_causes(&error)),
     };
     open.ready().await.map_err(failed)?;
-    let response = open.send_request(request).await.map_err(failed)?;
-    let (parts, body) = response.into_parts();
+    open.send_request(request).await.map_err(failed)
+}
+
+/// What a response says, and whether its body is read to its end: what is behind the bound is not, nor what does not come.
+/// What the rows become is told by the status.
+async fn read(response: Response<Incoming>) -> (HttpAnswer, bool) {
+    let (parts, mut body) = response.into_parts();
     let header = |name: HeaderName| parts.headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
     let (retry_after, location) = (header(RETRY_AFTER), header(LOCATION));
-    let body = match Limited::new(body, LONGEST_ANSWER).collect().await {
-        Ok(body) => String::from_utf8_lossy(&body.to_bytes()).into_owned(),
-        // What was written is told by the status alone.
-        Err(_) if parts.status.is_success() => String::new(),
-        Err(error) => return Err(NoAnswer::Absent(error.to_string())),
+    let mut bytes = Vec::new();
+    let reading = async {
+        while bytes.len() <= LONGEST_ANSWER {
+            match body.frame().await {
+                None => return true,
+                Some(Ok(frame)) => bytes.extend_from_slice(frame.data_ref().map_or(&[], |data| data)),
+                Some(Err(_)) => return false,
+            }
+        }
+        false
     };
-    let status: StatusCode = parts.status;
-    Ok(HttpAnswer { status: status.as_u16(), retry_after, location, body })
+    let is_whole = tokio::time::timeout(BODY_TIMEOUT, reading).await.unwrap_or(false);
+    bytes.truncate(LONGEST_ANSWER);
+    let body = String::from_utf8_lossy(&bytes).into_owned();
+    (HttpAnswer { status: parts.status.as_u16(), retry_after, location, body }, is_whole)
 }
 
 fn request(address: &WriteAddress, headers: &HeaderMap, body: Bytes, is_compressed: bool) -> Request<Full<Bytes>> {
@@ -195,13 +217,19 @@ fn request(address: &WriteAddress, headers: &HeaderMap, body: Bytes, is_compress
 }
 
 /// What all requests and connections have.
-fn prepared(address: &WriteAddress, settings: &InfluxDb) -> Result<(HeaderMap, Option<TlsNames>), String> {
+fn prepared(address: &WriteAddress, settings: &InfluxDb) -> Result<(Headers, Option<TlsNames>), String> {
     let tls = address.is_encrypted.then(|| tls(&address.host, settings)).transpose()?;
     Ok((headers(address, settings)?, tls))
 }
 
-fn headers(address: &WriteAddress, settings: &InfluxDb) -> Result<HeaderMap, String> {
-    let mut headers = HeaderMap::new();
+/// The headers of all requests, and the secrets in them.
+struct Headers {
+    headers: HeaderMap,
+    secrets: KnownSecrets,
+}
+
+fn headers(address: &WriteAddress, settings: &InfluxDb) -> Result<Headers, String> {
+    let (mut headers, mut secrets) = (HeaderMap::new(), KnownSecrets::default());
     let host = HeaderValue::try_from(&address.authority).map_err(|_| "the host is no name".to_owned())?;
     headers.insert(HOST, host);
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
@@ -211,9 +239,14 @@ fn headers(address: &WriteAddress, settings: &InfluxDb) -> Result<HeaderMap, Str
     let password = settings.password.as_ref().or(login.and_then(|login| login.password.as_ref()));
     let authorization = match (&settings.token, user) {
         (Some(_), Some(_)) => return Err("a `token` stands instead of user and password, not beside them".into()),
-        (Some(token), None) => Some(format!("Token {}", token.reveal())),
+        (Some(token), None) => {
+            secrets.add(token.reveal());
+            Some(format!("Token {}", token.reveal()))
+        }
         (None, Some(user)) => {
-            let both = format!("{user}:{}", password.map(|password| password.reveal()).unwrap_or_default());
+            let password = password.map(|password| password.reveal()).unwrap_or_default();
+            secrets.add_login(user, password);
+            let both = format!("{user}:{password}");
             Some(format!("Basic {}", BASE64_STANDARD.encode(both)))
         }
         (None, None) if password.is_some() => return Err("a `password` needs its `user`".into()),
@@ -223,7 +256,7 @@ fn headers(address: &WriteAddress, settings: &InfluxDb) -> Result<HeaderMap, Str
         let value = HeaderValue::try_from(text).map_err(|_| "the token holds a line break or the like".to_owned())?;
         headers.insert(AUTHORIZATION, value);
     }
-    Ok(headers)
+    Ok(Headers { headers, secrets })
 }
 
 fn tls(host: &str, settings: &InfluxDb) -> Result<TlsNames, String> {

@@ -132,7 +132,7 @@ impl PointSender {
             let answer = self.client.post(body.clone(), is_compressed, &over);
             // Whoever looks for the server is not stuck.
             self.queue.progress.beat();
-            let (reason, after) = match answer.map(|answer| WriteAnswer::of(&answer)) {
+            let (reason, after) = match answer.map(|answer| WriteAnswer::of(&answer, &self.client.secrets)) {
                 Ok(WriteAnswer::Taken) => {
                     self.answered();
                     return Ok(Sent::Taken);
@@ -164,12 +164,12 @@ impl PointSender {
                     (reason, None)
                 }
             };
-            if self.told.is_none_or(|told| told.elapsed() >= TELL_INTERVAL) {
-                tracing::warn!("{}: {reason}: the source waits until the server takes results", self.shown);
+            let (wait, until) = waiting(self.backoff.next_wait(), after);
+            if self.told.is_none_or(|told| told.elapsed() >= TELL_INTERVAL) || wait >= TELL_INTERVAL {
+                tracing::warn!("{}: {reason}: the source waits until the server takes results{until}", self.shown);
                 self.told = Some(Instant::now());
             }
             self.queue.progress.lost();
-            let wait = self.backoff.next_wait().max(after.unwrap_or_default().min(LONGEST_RETRY_INTERVAL));
             if !pause(wait, &over) {
                 return Err(self.failed(format!("the server does not take results: {reason}")));
             }
@@ -186,5 +186,30 @@ impl PointSender {
 
     fn failed(&self, reason: String) -> Error {
         Error::Custom { url: self.shown.clone(), reason }
+    }
+}
+
+/// The wait before the next try where the server may have asked for one, and until when that is in words.
+fn waiting(own: Duration, asked: Option<Duration>) -> (Duration, String) {
+    let Some(asked) = asked.filter(|asked| *asked > own) else { return (own, String::new()) };
+    let wait = asked.min(LONGEST_RETRY_INTERVAL);
+    let until = jiff::Timestamp::now() + wait;
+    let more = if asked > wait { ", which names a later time" } else { "" };
+    (wait, format!(", and is asked again at {until:.0}, as of its Retry-After{more}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_is_asked_again_within_a_bound_which_is_told() {
+        let seconds = Duration::from_secs;
+        assert_eq!(waiting(seconds(2), None), (seconds(2), String::new()));
+        assert_eq!(waiting(seconds(2), Some(seconds(1))), (seconds(2), String::new()));
+        let (wait, until) = waiting(seconds(2), Some(seconds(90)));
+        assert!(wait == seconds(90) && until.contains("asked again at 2") && until.ends_with("Retry-After"), "{until}");
+        let (wait, until) = waiting(seconds(2), Some(Duration::MAX));
+        assert!(wait == LONGEST_RETRY_INTERVAL && until.ends_with("a later time"), "{until}");
     }
 }

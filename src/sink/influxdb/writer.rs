@@ -477,6 +477,71 @@ mod tests {
         assert_eq!(sink.waits_from(), Some(4), "nothing of it is acknowledged");
     }
 
+    /// Regression: the rows were sent for ever. What is long, does not end or breaks off is judged by its status.
+    #[test]
+    fn an_answer_that_is_not_read_to_its_end_is_judged_by_its_status() {
+        let chunk = format!("12000\r\n{}\r\n", "e".repeat(0x12000));
+        for body in [
+            format!("Content-Length: 100000\r\n\r\n{}", "e".repeat(100_000)),
+            // These never end.
+            format!("Content-Length: 100000\r\n\r\n{}", "e".repeat(10)),
+            format!("Transfer-Encoding: chunked\r\n\r\n{chunk}"),
+            format!("Transfer-Encoding: chunked\r\n\r\nno chunk\r\n{chunk}"),
+        ] {
+            let long = body.clone();
+            let server = PlayedServer::start(move |request| match request.body.contains("bad") {
+                true => format!("HTTP/1.1 400 Bad Request\r\n{long}"),
+                false => format!("HTTP/1.1 200 OK\r\n{long}"),
+            });
+            let url = format!("http://127.0.0.1:{}/write?db=w", server.port);
+            let (sink, deadline) = open(&url, "");
+            let mut sink = sink.unwrap();
+            deadline.set(Instant::now() + Duration::from_secs(20));
+            sink.write(message(0, 3..4)).unwrap();
+            sink.write(message(1, 4..6)).unwrap();
+            sink.sync().unwrap();
+            let refused = sink.refused();
+            assert_eq!((refused.len(), sink.waits_from()), (1, None));
+            assert!(refused[0].reason.ends_with("(400)"), "{}", refused[0].reason);
+            let server = PlayedServer::start(move |_| format!("HTTP/1.1 404 Not Found\r\n{body}"));
+            let url = format!("http://127.0.0.1:{}/write?db=w", server.port);
+            let failed = open(&url, "").0.err().unwrap().to_string();
+            assert!(failed.contains("404") && failed.contains("check the address"), "{failed}");
+        }
+    }
+
+    /// Regression: a server that says the login again had it in dead letters and in the run's error.
+    #[test]
+    fn the_login_is_covered_in_what_a_server_says() {
+        for (login, more, secrets) in [
+            ("", "token = 'T0kn'", ["T0kn", "T0kn"]),
+            ("anna:s%40crt@", "", ["s@crt", "yw5uytpzqgnyda"]),
+            ("", "user = 'anna'\npassword = 's@crt'", ["s@crt", "yw5uytpzqgnyda"]),
+        ] {
+            let says = move |status: &str, request: &PlayedRequest| {
+                let header =
+                    request.head.lines().find(|line| line.to_lowercase().starts_with("authorization")).unwrap();
+                answer(status, &format!("{{\"error\":\"no {} for {header}\"}}", secrets[0]))
+            };
+            let server = PlayedServer::start(move |request| match request.body.as_str() {
+                "" => TAKEN.into(),
+                body if body.contains("x=4.0") => says("401 Unauthorized", request),
+                _ => says("400 Bad Request", request),
+            });
+            let mut sink = open(&format!("http://{login}127.0.0.1:{}/write?db=w", server.port), more).0.unwrap();
+            sink.write(message(0, 3..4)).unwrap();
+            sink.sync().unwrap();
+            let refused = sink.refused()[0].reason.clone();
+            sink.write(message(1, 4..5)).unwrap();
+            let failed = sink.sync().unwrap_err().to_string();
+            for shown in [refused, failed] {
+                assert!(shown.contains("no *** for authorization: "), "{shown}");
+                let shown = shown.to_lowercase();
+                assert!(secrets.iter().all(|secret| !shown.contains(&secret.to_lowercase())), "{shown}");
+            }
+        }
+    }
+
     #[test]
     fn a_deadline_ends_the_wait_for_a_server() {
         // Nobody listens there.

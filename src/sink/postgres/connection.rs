@@ -10,6 +10,7 @@ use super::failure::{DatabaseFailure, words};
 use super::table::TableProblem;
 use super::tls::Tls;
 use crate::mqtt::{Backoff, masked};
+use crate::sink::known_secrets::KnownSecrets;
 use crate::sink::opening::Opening;
 use crate::sink::pause::pause;
 use crate::sink::{Error, SinkProgress};
@@ -36,6 +37,8 @@ pub struct Database {
     pub shown: String,
     config: Config,
     tls: Tls,
+    /// What the server's words must not show.
+    secrets: KnownSecrets,
 }
 
 impl Database {
@@ -48,12 +51,21 @@ impl Database {
         if config.get_application_name().is_none() {
             config.application_name("rowmill");
         }
-        Ok(Database { shown: masked(url), config, tls: Tls::new(verification, ca)? })
+        let mut secrets = KnownSecrets::default();
+        if let Some(password) = config.get_password() {
+            secrets.add(&String::from_utf8_lossy(password));
+        }
+        Ok(Database { shown: masked(url), config, tls: Tls::new(verification, ca)?, secrets })
+    }
+
+    /// The words of an error, without the password.
+    pub fn words(&self, error: &postgres::Error) -> String {
+        self.secrets.masked(&words(error))
     }
 
     /// An error of the database as one of the sink.
     pub fn failed(&self, error: &postgres::Error) -> Error {
-        self.refused(words(error))
+        self.refused(self.words(error))
     }
 
     /// An error of the sink.
@@ -83,7 +95,7 @@ impl Database {
             };
             let TableProblem::Database(error) = &problem else { return Err(self.unusable(problem)) };
             if DatabaseFailure::of(error).passes() && told.is_none_or(|told| told.elapsed() >= TELL_INTERVAL) {
-                tracing::warn!("{}: {}: it is tried again", self.shown, words(error));
+                tracing::warn!("{}: {}: it is tried again", self.shown, self.words(error));
                 told = Some(Instant::now());
             }
             if !DatabaseFailure::of(error).passes() || !pause(backoff.next_wait(), over) {
@@ -133,11 +145,11 @@ impl Database {
             progress.looks();
             progress.lost();
             if told.is_none_or(|told| told.elapsed() >= TELL_INTERVAL) {
-                tracing::warn!("{}: {}: the source waits until the database is there", self.shown, words(&error));
+                tracing::warn!("{}: {}: the source waits until the database is there", self.shown, self.words(&error));
                 told = Some(Instant::now());
             }
             if !pause(backoff.next_wait(), &over) {
-                return Err(self.refused(format!("no database: {}", words(&error))));
+                return Err(self.refused(format!("no database: {}", self.words(&error))));
             }
         }
     }

@@ -9,7 +9,7 @@ use postgres::{Client, Statement};
 
 use super::beginning::beginning;
 use super::connection::Database;
-use super::failure::{DatabaseFailure, line_of_copy, words};
+use super::failure::{DatabaseFailure, line_of_copy};
 use super::progress::{ProgressTable, StoredProgress};
 use super::queue::{BegunTransaction, TransactionQueue};
 use super::rows::{CopyRows, UnwritableRow};
@@ -221,7 +221,7 @@ impl TransactionMaker {
         match prepared {
             Ok((target, (copy, store))) => self.connection = Some(OpenTable { client, target, copy, store }),
             Err(TableProblem::Database(error)) if DatabaseFailure::of(&error).passes() => {
-                self.wait(&words(&error))?;
+                self.wait(&self.database.words(&error))?;
             }
             Err(problem) => return Err(self.database.unusable(problem)),
         }
@@ -270,7 +270,9 @@ impl TransactionMaker {
                 Ok(())
             }
             Ok(Entered::Again(reason)) => Err(TransactionTrouble::Absent(reason)),
-            Err(error) if DatabaseFailure::of(&error).passes() => Err(TransactionTrouble::Absent(words(&error))),
+            Err(error) if DatabaseFailure::of(&error).passes() => {
+                Err(TransactionTrouble::Absent(self.database.words(&error)))
+            }
             Err(error) => Err(TransactionTrouble::Failed(self.database.failed(&error))),
         }
     }
@@ -326,7 +328,7 @@ impl TransactionMaker {
             }
             if range.len() == 1 {
                 let (message, row) = rows.place(range.start);
-                self.refuse(message, row, format!("the database refuses it: {}", words(&error)));
+                self.refuse(message, row, format!("the database refuses it: {}", self.database.words(&error)));
                 continue;
             }
             ranges.extend(parts(range, line_of_copy(&error)));
@@ -343,14 +345,18 @@ impl TransactionMaker {
             let failures = self.failures.entry(row_of(&self.messages[*message], *row)).or_default();
             *failures += 1;
             if *failures < FAILURES_OF_A_ROW {
-                again = Some(format!("it fails at a row, and takes others: {}", words(error)));
+                again = Some(format!("it fails at a row, and takes others: {}", self.database.words(error)));
             }
         }
         if let Some(reason) = again {
             return Ok(Entered::Again(reason));
         }
         for ((message, row), error) in failed {
-            self.refuse(message, row, format!("the database fails at it, and takes others: {}", words(&error)));
+            self.refuse(
+                message,
+                row,
+                format!("the database fails at it, and takes others: {}", self.database.words(&error)),
+            );
         }
         Ok(Entered::All)
     }
@@ -390,7 +396,7 @@ impl TransactionMaker {
         match committed {
             Ok(()) => Ok(true),
             Err(error) if DatabaseFailure::of(&error).passes() => {
-                self.wait(&words(&error))?;
+                self.wait(&self.database.words(&error))?;
                 self.was_committed()
             }
             Err(error) => Err(self.database.failed(&error)),
@@ -407,7 +413,7 @@ impl TransactionMaker {
                     return Ok(transactions > self.transactions);
                 }
                 Ok(found) => return Err(self.is_not_as_left(found)),
-                Err(error) if DatabaseFailure::of(&error).passes() => self.wait(&words(&error))?,
+                Err(error) if DatabaseFailure::of(&error).passes() => self.wait(&self.database.words(&error))?,
                 Err(error) => return Err(self.database.failed(&error)),
             }
         }

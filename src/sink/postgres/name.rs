@@ -36,7 +36,15 @@ impl TryFrom<String> for TableName {
             Some((schema, table)) => (Some(schema.to_owned()), table.to_owned()),
             None => (None, text.clone()),
         };
-        let wrong = |part: &str| part.is_empty() || part.contains(['.', '\0']) || part.len() > 63;
+        /// Bytes of the longest name.
+        const LONGEST: usize = 63;
+        if let Some(long) = [Some(&table), schema.as_ref()].into_iter().flatten().find(|part| part.len() > LONGEST) {
+            return Err(format!(
+                "{long:?} is too long for PostgreSQL: it has {} bytes, not 1 to {LONGEST}",
+                long.len()
+            ));
+        }
+        let wrong = |part: &str| part.is_empty() || part.contains(['.', '\0']);
         if wrong(&table) || schema.as_deref().is_some_and(wrong) {
             return Err(format!("{text:?} is no table: write weather, or schema.weather"));
         }
@@ -79,5 +87,7 @@ mod tests {
         for wrong in ["", ".", "a.", ".b", "a.b.c", &"x".repeat(64)] {
             assert!(name(wrong).is_err(), "{wrong}");
         }
+        let long = name(&format!("{}.b", "x".repeat(64))).unwrap_err();
+        assert!(long.contains("too long") && long.contains("64 bytes"), "{long}");
     }
 }

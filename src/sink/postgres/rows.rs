@@ -19,6 +19,8 @@ pub enum CopyForm {
 pub struct CopyColumn {
     pub column: Column,
     pub form: CopyForm,
+    /// The type of the table's column that would drop a fraction without a word.
+    pub whole: Option<String>,
 }
 
 /// A row that cannot be written, by the place of its message and its own.
@@ -104,11 +106,17 @@ fn push_field(out: &mut Vec<u8>, value: &[u8]) {
 
 fn push(out: &mut Vec<u8>, of: &CopyColumn, message: &Message, row: usize) -> Result<(), String> {
     const NULL: [u8; 4] = (-1_i32).to_be_bytes();
-    let CopyColumn { column, form } = of;
+    let CopyColumn { column, form, whole } = of;
     let (number, text) = match column.kind {
         Kind::Number => (Some(message.column(column.slot)[row]).filter(|x| !x.is_nan()), None),
         Kind::Text => (None, message.texts[column.slot].get(row)),
     };
+    if let Some(r#type) = whole {
+        let value = number.or_else(|| text?.trim().parse().ok());
+        if let Some(value) = value.filter(|value| value.is_finite() && value.fract() != 0.0) {
+            return Err(format!("{}: {value} has a fraction, which the table's {type} cannot hold", column.name));
+        }
+    }
     match (form, number, text) {
         (_, None, None) => out.extend(NULL),
         (CopyForm::Plain, Some(number), _) => push_field(out, &number.to_be_bytes()),
@@ -138,7 +146,7 @@ mod tests {
         [Some("ä"), None, Some("c")].into_iter().for_each(|value| text.push(value));
         let numbers = ndarray::array![[0.5, f64::NAN, f64::INFINITY], [946_684_801.000_001, f64::NAN, 1e300]];
         let message = Message::new(4, vec![7, 8, 9], numbers, vec![text]);
-        let column = |name: &str, form| CopyColumn { column: schema.get(name).unwrap().clone(), form };
+        let column = |name: &str, form| CopyColumn { column: schema.get(name).unwrap().clone(), form, whole: None };
         let columns = [column("t", CopyForm::Plain), column("x", CopyForm::Plain), column("at", CopyForm::Time)];
         let (rows, unwritable) = CopyRows::encode([&message].into_iter(), &columns, true, |_, _| false);
         assert_eq!((rows.len(), rows.place(1), unwritable.len()), (2, (0, 1), 1));
@@ -157,5 +165,28 @@ mod tests {
         let mut second = Vec::new();
         rows.write(1..2, &mut second).unwrap();
         assert_eq!(second[19..], expected[19 + 44..]);
+    }
+
+    #[test]
+    fn a_fraction_is_no_whole_number() {
+        let schema = Schema::new([("t", Kind::Text), ("x", Kind::Number)]);
+        let mut text = TextColumn::default();
+        [Some("1.5"), Some("2"), None, Some("word")].into_iter().for_each(|value| text.push(value));
+        let numbers = ndarray::array![[2.0, 0.4, f64::NAN, f64::INFINITY]];
+        let message = Message::new(4, vec![7, 8, 9, 10], numbers, vec![text]);
+        let whole = Some("smallint".to_owned());
+        let column = |name: &str| CopyColumn {
+            column: schema.get(name).unwrap().clone(),
+            form: CopyForm::Plain,
+            whole: whole.clone(),
+        };
+        let (rows, unwritable) =
+            CopyRows::encode([&message].into_iter(), &[column("t"), column("x")], false, |_, _| false);
+        let reasons: Vec<(usize, &str)> = unwritable.iter().map(|row| (row.place.1, row.reason.as_str())).collect();
+        let expected = [
+            (0, "t: 1.5 has a fraction, which the table's smallint cannot hold"),
+            (1, "x: 0.4 has a fraction, which the table's smallint cannot hold"),
+        ];
+        assert_eq!((rows.len(), reasons), (2, expected.to_vec()));
     }
 }

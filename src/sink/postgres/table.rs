@@ -49,6 +49,8 @@ struct TableColumn {
     oid: u32,
     /// Whether the database makes its values.
     is_made: bool,
+    /// Whether it holds no fractions, and would drop them without a word; also where it is a domain.
+    is_whole: bool,
 }
 
 // Types by their numbers in pg_type.
@@ -154,7 +156,7 @@ struct ColumnWay {
 
 impl ColumnWay {
     fn of(column: &Column, found: &[TableColumn]) -> Option<ColumnWay> {
-        let TableColumn { r#type, oid, .. } = found.iter().find(|existing| existing.name == column.name)?;
+        let TableColumn { r#type, oid, is_whole, .. } = found.iter().find(|existing| existing.name == column.name)?;
         let (form, expression) = match (*oid, column.kind) {
             (TIMESTAMP | TIMESTAMPTZ, _) => (CopyForm::Time, None),
             (DATE, _) => (CopyForm::Time, Some("($ AT TIME ZONE 'UTC')::date".to_owned())),
@@ -164,7 +166,8 @@ impl ColumnWay {
             (_, Kind::Number) => (CopyForm::Plain, Some("$".to_owned())),
             (_, Kind::Text) => (CopyForm::Plain, Some(format!("$::{type}"))),
         };
-        Some(ColumnWay { copied: CopyColumn { column: column.clone(), form }, expression })
+        let whole = is_whole.then(|| r#type.clone());
+        Some(ColumnWay { copied: CopyColumn { column: column.clone(), form, whole }, expression })
     }
 
     fn staged_type(&self) -> &'static str {
@@ -191,6 +194,9 @@ pub fn check_names(schema: &Schema, key: &[String]) -> Result<(), String> {
     if let Some(long) = schema.names().find(|name| name.len() > LONGEST || name.is_empty()) {
         return Err(format!("{long:?} is no name of a column: it has {} bytes, not 1 to {LONGEST}", long.len()));
     }
+    if let Some((_, twice)) = key.iter().enumerate().find(|(place, name)| key[..*place].contains(name)) {
+        return Err(format!("key: {twice} stands there twice"));
+    }
     match key.iter().find(|name| schema.get(name).is_none()) {
         Some(name) => {
             let nearest = did_you_mean(name, schema.names()).map(|text| format!("; {text}")).unwrap_or_default();
@@ -201,12 +207,22 @@ pub fn check_names(schema: &Schema, key: &[String]) -> Result<(), String> {
 }
 
 fn columns_of(transaction: &mut Transaction<'_>, table: &TableName) -> Result<Vec<TableColumn>, postgres::Error> {
+    // The numbers are bool, int8, int2, int4, oid and numeric; of numeric the modifier holds the digits behind the point.
     let rows = transaction.query(
-        "SELECT attname::text, format_type(atttypid, atttypmod), atttypid, attgenerated <> '' FROM \
-         pg_attribute WHERE attrelid = to_regclass($1) AND attnum > 0 AND NOT attisdropped",
+        "SELECT attname::text, format_type(atttypid, atttypmod), atttypid, attgenerated <> '', (WITH RECURSIVE base(type, \
+         modifier) AS (SELECT atttypid, atttypmod UNION ALL SELECT typbasetype, typtypmod FROM base JOIN pg_type ON \
+         pg_type.oid = base.type WHERE typbasetype <> 0) SELECT bool_or(type IN (16, 20, 21, 23, 26) OR type = 1700 AND \
+         modifier >= 4 AND ((modifier - 4) & 2047 = 0 OR (modifier - 4) & 1024 <> 0)) FROM base) FROM pg_attribute WHERE \
+         attrelid = to_regclass($1) AND attnum > 0 AND NOT attisdropped",
         &[&table.to_string()],
     )?;
-    let column = |row: &Row| TableColumn { name: row.get(0), r#type: row.get(1), oid: row.get(2), is_made: row.get(3) };
+    let column = |row: &Row| TableColumn {
+        name: row.get(0),
+        r#type: row.get(1),
+        oid: row.get(2),
+        is_made: row.get(3),
+        is_whole: row.get(4),
+    };
     Ok(rows.iter().map(column).collect())
 }
 
@@ -299,4 +315,17 @@ fn check_key(transaction: &mut Transaction<'_>, settings: &Postgres) -> Result<(
         "key: the table {0} has no unique index of just these columns: CREATE UNIQUE INDEX ON {0} ({key})",
         settings.table
     )))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_has_each_column_once() {
+        let schema = Schema::new([("k", Kind::Number), ("v", Kind::Number)]);
+        let check = |key: &[&str]| check_names(&schema, &key.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>());
+        assert_eq!(check(&["k", "v"]), Ok(()));
+        assert_eq!(check(&["k", "v", "k"]), Err("key: k stands there twice".to_owned()));
+    }
 }
