@@ -386,7 +386,7 @@ fn each_sink_has_every_row_once_over_kills() {
 #[test]
 fn a_row_that_sinks_refuse_stays_in_the_others_and_counts_once() {
     let directory = tempfile::tempdir().unwrap();
-    let brokers = [(); 3].map(|()| Narrow::start(Manner { most: 500, says: true }));
+    let brokers = [(); 3].map(|()| Narrow::start(Manner { most: 500, says: true, never: None }));
     let rows = (0..20).map(|n| format!("{{\"n\": {n}, \"note\": \"{}\"}}\n", "x".repeat(if n == 7 { 600 } else { 3 })));
     std::fs::write(directory.path().join("in.ndjson"), rows.collect::<String>()).unwrap();
     let topics: String = [("one", ""), ("two", ""), ("early", "after = \"raw\"\n")]

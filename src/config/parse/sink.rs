@@ -131,7 +131,9 @@ pub(crate) fn sink_settings(
             if topic.topic.contains(['#', '+']) {
                 return refuse(Wrong::WildcardsOfSink);
             }
-            let wrong = |reason| Wrong::Endpoint { section: "sink", reason }.in_file();
+            let section_name = if dead_letter { "dead_letter" } else { "sink" };
+            let wrong = |reason| Wrong::Endpoint { section: section_name, reason }.in_file();
+            sink::check_topic(&topic.topic).map_err(wrong)?;
             Some(section.endpoint(topic).map_err(wrong)?)
         }
         _ => None,
