@@ -213,7 +213,20 @@ fn what_is_wrong_about_sinks_is_told_with_its_place() {
         ("key = \"station\"", "url = \"b.csv\"", String::new(), "a [[table]] with key and upsert"),
         ("", "url = \"b-{station}.csv\"", String::new(), "a topic has columns: mqtt://HOST/weather/{station}"),
         ("", "where = \"temp > 1\"", String::new(), "gives no sink.url"),
-        ("columns = [\"temp\"]", "url = \"mqtt://h/{station}\"\ncolumns = [\"temp\"]", String::new(), "no text column"),
+        (
+            "columns = [\"temp\"]",
+            "url = \"mqtt://h/{station}\"\ncolumns = [\"temp\"]",
+            String::new(),
+            "which `columns` of the sink leaves out",
+        ),
+        ("", "url = \"mqtt://h/{temp}\"", String::new(), "no text column `temp`"),
+        ("", "url = \"a/{station}/b.parquet\"", String::new(), "a file's name has no columns"),
+        ("", "url = \"postgres//h/db\"\ntable = \"t\"", String::new(), "\"postgres//h/db\" is no sink"),
+        ("", "url = \"postgres//h/db\"\ntable = \"t\"", String::new(), "has :// behind its scheme"),
+        ("", "url = \"b.csv\"\nfrom = 1", String::new(), "`key`, `name`, `where`, `after`, `columns`, `for`"),
+        ("", "url = \"mqtt://h/a\u{9f}\"", String::new(), "brokers refuse a topic with the character U+009F"),
+        ("", "url = \"http://anna:p@ss@h/write?db=x\"", String::new(), "write @ as %40"),
+        ("", "url = \"postgres://anna:p@ss@h/x\"\ntable = \"t\"", String::new(), "write @ as %40"),
     ] {
         std::fs::write(directory.path().join("branches.toml"), sinks(first, second)).unwrap();
         let output = rowmill(&["check", "branches.toml"]).current_dir(directory.path()).output().unwrap();
@@ -386,7 +399,7 @@ fn each_sink_has_every_row_once_over_kills() {
 #[test]
 fn a_row_that_sinks_refuse_stays_in_the_others_and_counts_once() {
     let directory = tempfile::tempdir().unwrap();
-    let brokers = [(); 3].map(|()| Narrow::start(Manner { most: 500, says: true }));
+    let brokers = [(); 3].map(|()| Narrow::start(Manner { most: 500, says: true, never: None }));
     let rows = (0..20).map(|n| format!("{{\"n\": {n}, \"note\": \"{}\"}}\n", "x".repeat(if n == 7 { 600 } else { 3 })));
     std::fs::write(directory.path().join("in.ndjson"), rows.collect::<String>()).unwrap();
     let topics: String = [("one", ""), ("two", ""), ("early", "after = \"raw\"\n")]

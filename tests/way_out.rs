@@ -248,7 +248,7 @@ fn one_is_too_large(port: u16, set: &str) -> (serde_json::Value, Vec<serde_json:
 #[test]
 fn a_result_larger_than_the_broker_takes_is_a_dead_letter() {
     for says in [true, false] {
-        let broker = Narrow::start(Manner { most: 500, says });
+        let broker = Narrow::start(Manner { most: 500, says, never: None });
         let (_, letters) = one_is_too_large(broker.port, "sink.qos=1");
         let reason = letters[0]["reason"].as_str().unwrap();
         let why = if says { "takes 500" } else { "closes the connection" };
@@ -256,6 +256,32 @@ fn a_result_larger_than_the_broker_takes_is_a_dead_letter() {
         let taken: Vec<u64> = broker.taken().iter().map(|row| row["row"].as_u64().unwrap()).collect();
         assert!((0..20).filter(|row| *row != 7).all(|row| taken.contains(&row)) && !taken.contains(&7), "{taken:?}");
     }
+}
+
+/// A small one behind a larger one: its size is not the reason.
+#[test]
+fn a_result_at_which_the_broker_closes_the_connection_is_a_dead_letter_also_if_it_is_small() {
+    let directory = tempfile::tempdir().unwrap();
+    let broker = Narrow::start(Manner { most: usize::MAX, says: false, never: Some("bad") });
+    let (rows, dead) = (directory.path().join("rows.ndjson"), directory.path().join("dead.ndjson"));
+    let note = |n: u64| if n == 3 || n == 7 { "bad".to_owned() } else { "x".repeat(20 - n as usize) };
+    let text: String = (0..8).map(|n| format!("{{\"n\": {n}, \"note\": \"{}\"}}\n", note(n))).collect();
+    std::fs::write(&rows, text).unwrap();
+    let mut command = rowmill(&["run", "--quiet", "--source"]);
+    command
+        .arg(&rows)
+        .arg(noted(&directory))
+        .arg("--sink")
+        .arg(mqtt(broker.port, "out"))
+        .arg("--dead-letter")
+        .arg(&dead);
+    assert_eq!(Process(command.args(["--set", "sink.qos=1"]).spawn().unwrap()).code(), Some(0));
+    let letters = letters(&dead);
+    let rows = letters.iter().map(|letter| letter["row"].as_u64()).collect::<Vec<_>>();
+    assert_eq!(rows, [Some(3), Some(7)]);
+    assert!(letters.iter().all(|letter| letter["reason"].as_str().unwrap().contains("closes the connection")));
+    let taken: BTreeSet<u64> = broker.taken().iter().map(|row| row["row"].as_u64().unwrap()).collect();
+    assert!(taken.into_iter().eq([0, 1, 2, 4, 5, 6]));
 }
 
 #[test]
@@ -279,7 +305,7 @@ fn a_result_larger_than_mosquitto_takes_is_a_dead_letter() {
 fn a_dead_letter_larger_than_its_broker_takes_is_cut() {
     for says in [true, false] {
         let directory = tempfile::tempdir().unwrap();
-        let broker = Narrow::start(Manner { most: 500, says });
+        let broker = Narrow::start(Manner { most: 500, says, never: None });
         let mut run = run(&directory, Path::new("null"), &mqtt(broker.port, "dead"), &[]);
         run.feed(3, |n| if n == 1 { format!("{{\"n\": \"{}\"}}", "x".repeat(2_000)) } else { unreadable(n) });
         assert_eq!(run.end(), 3);
@@ -299,7 +325,7 @@ fn a_dead_letter_larger_than_its_broker_takes_is_cut() {
 fn a_row_is_acknowledged_when_its_dead_letter_is_safe() {
     let directory = tempfile::tempdir().unwrap();
     let source = persistent(&directory);
-    let dead = Narrow::start(Manner { most: usize::MAX, says: false });
+    let dead = Narrow::start(Manner { most: usize::MAX, says: false, never: None });
     dead.mute.store(true, Ordering::Release);
     let dataflow = carrier(&directory);
     let start = || {

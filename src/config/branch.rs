@@ -93,8 +93,16 @@ impl Dataflow {
         }
         let taken = Schema::new(chosen.iter().map(|column| (column.name.clone(), column.kind)));
         let selection = columns.is_some().then(|| Selection::of(&there, chosen));
+        let topic = settings.topic.as_ref();
+        if let Some(name) = topic.and_then(|topic| topic.no_text(&taken))
+            && topic.and_then(|topic| topic.no_text(&there)).is_none()
+            && columns.is_some()
+        {
+            let at = columns.as_ref().map_or(span.clone(), Spanned::span);
+            return Err(Wrong::TopicOfColumnLeftOut(name.to_owned()).at(at));
+        }
         let schema = if selection.is_some() { taken } else { there };
-        if let Some(name) = settings.topic.as_ref().and_then(|topic| topic.no_text(&schema)) {
+        if let Some(name) = topic.and_then(|topic| topic.no_text(&schema)) {
             let texts = schema.columns().iter().filter(|column| column.kind == Kind::Text);
             let nearest = did_you_mean(name, texts.map(|column| column.name.as_str()));
             return Err(Wrong::NoTextColumn { name: name.to_owned(), nearest }.at(span.clone()));

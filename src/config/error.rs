@@ -129,6 +129,8 @@ pub enum Wrong {
     NoColumn { name: String, nearest: Option<String> },
     #[error("the schema has no text column `{name}`")]
     NoTextColumn { name: String, nearest: Option<String> },
+    #[error("the topic names `{0}`, which `columns` of the sink leaves out")]
+    TopicOfColumnLeftOut(String),
     #[error("`{name}` is a {kind} column")]
     ColumnKind { name: String, kind: &'static str, subtask: &'static str, takes: &'static str },
 
@@ -391,6 +393,7 @@ impl Wrong {
             Wrong::DeadLetterUrl(_) => "give a path that ends in .ndjson, -, mqtt:// or null",
             Wrong::TableName => "such as hourly",
             Wrong::SinkName => "such as alerts",
+            Wrong::TopicOfColumnLeftOut(_) => "add it to `columns`",
             Wrong::KeyOfNoTable(_) => {
                 "leave it out, or write postgresql://; for one row a key in a file, write a [[table]] with key and upsert"
             }
@@ -429,10 +432,12 @@ impl Wrong {
 impl SpannedError {
     /// Where a key is unknown: these may be meant, too.
     pub fn or_meant(mut self, more: &[&str]) -> SpannedError {
-        if let Wrong::Toml { reason, help } = &mut *self.wrong
-            && let Some((name, candidates)) = unknown_name(reason)
-        {
+        if let Wrong::Toml { reason, help } = &mut *self.wrong {
+            let Some((name, candidates)) = unknown_name(reason) else { return self };
             *help = did_you_mean(name, candidates.chain(more.iter().copied()));
+            if reason.contains("expected one of") {
+                reason.extend(more.iter().map(|key| format!(", `{key}`")));
+            }
         }
         self
     }

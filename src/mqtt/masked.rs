@@ -25,8 +25,9 @@ type Ranges = std::vec::IntoIter<std::ops::Range<usize>>;
 /// The passwords of addresses.
 fn logins(text: &str) -> Ranges {
     let mut found = Vec::new();
-    for (at, scheme) in text.match_indices("://") {
-        let start = at + scheme.len();
+    // A misspelt scheme lacks the colon or a slash.
+    for (at, slashes) in text.match_indices("//").chain(text.match_indices(":/")) {
+        let start = at + slashes.len();
         let rest = &text[start..];
         let rest = &rest[..rest.find(|c: char| c.is_whitespace() || "\"'`<>".contains(c)).unwrap_or(rest.len())];
         let authority = rest.find('/').unwrap_or(rest.len());

@@ -47,7 +47,7 @@ pub use deadline::Deadline;
 pub use error::Error;
 pub use existing::{Existing, FileEnd};
 pub use kind::{LastTransaction, RefusedLine, Sink, Takes, TransactionProgress, TransactionState, TypedSink};
-pub use mqtt::{LinePosition, Publisher, SinkTopic};
+pub use mqtt::{LinePosition, Publisher, SinkTopic, check_topic};
 pub use opening::RowsOrigin;
 pub use progress::SinkProgress;
 pub use registry::Sinks;

@@ -12,6 +12,8 @@ pub struct Manner {
     pub most: usize,
     /// Whether it announces this size when a client connects.
     pub says: bool,
+    /// It closes the connection at a publish with these bytes.
+    pub never: Option<&'static str>,
 }
 
 pub struct Narrow {
@@ -71,6 +73,10 @@ fn serve(mut client: TcpStream, manner: Manner, mute: &AtomicBool, payloads: &Mu
         }
         let mut body = vec![0; length];
         client.read_exact(&mut body).ok()?;
+        let is_in = |text: &str| body.windows(text.len()).any(|bytes| bytes == text.as_bytes());
+        if kind == PUBLISH && manner.never.is_some_and(is_in) {
+            return None;
+        }
         match kind {
             CONNECT if manner.says => {
                 let most = (manner.most as u32).to_be_bytes();

@@ -66,6 +66,14 @@ pub fn take_source(
     }
 }
 
+/// Whether an address of a database or a server has two `@` before its path: what stands behind the first would be a
+/// part of the host's name.
+fn has_bare_at(url: &str) -> bool {
+    let Some((scheme, rest)) = url.split_once("://") else { return false };
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    ["postgresql", "postgres", "http", "https"].contains(&scheme) && authority.matches('@').count() > 1
+}
+
 /// Takes `[sink]` or `[dead_letter]` if it is a sink of the registry: with its address.
 ///
 /// # Errors
@@ -77,6 +85,10 @@ pub fn take_sink(
 ) -> Result<Option<(String, CustomSink)>, SpannedError> {
     let Some(taken) = take(root, section, registry.sinks()) else { return Ok(None) };
     let (url, at) = (taken.url.clone(), taken.url_span.clone());
+    if has_bare_at(&url) {
+        let reason = format!("{}: in a user or a password, write @ as %40", masked(&url));
+        return Err(Wrong::Endpoint { section, reason }.at(at));
+    }
     let sink = taken.build()?;
     if let Some(reason) = sink.refused() {
         return Err(Wrong::Endpoint { section, reason: reason.into() }.at(at));

@@ -52,12 +52,27 @@ fn read_sink(item: Spanned<DeValue<'_>>, registry: &Registry) -> Result<Option<S
         }
         None => {
             let own = root.remove("sink").expect("it was not taken");
+            // Without its scheme, the keys of a sink of the registry would be unknown.
+            if let Some((reason, at)) = no_sink(&own) {
+                return Err(Wrong::Toml { reason, help: None }.at(at));
+            }
             let section = sections::SinkSection::deserialize(ValueDeserializer::from(own));
             let section = section.map_err(|error| SpannedError::from(error).or_meant(&BranchSection::KEYS))?;
             sink_settings(section, false)?
         }
     };
     Ok(settings.map(|settings| SinkPlan { settings, branch, span }))
+}
+
+/// Why the address of a section is that of no sink, and where it stands.
+fn no_sink(own: &Spanned<DeValue<'_>>) -> Option<(String, std::ops::Range<usize>)> {
+    let DeValue::Table(table) = own.get_ref() else { return None };
+    let url = table.get("url")?;
+    let text = url.get_ref().as_str()?;
+    let reason = sink::SinkUrl::try_from(text.to_owned()).err()?;
+    let slashes = !text.contains("://") && (text.contains("//") || text.contains(":/"));
+    let hint = if slashes { "; an address of a server has :// behind its scheme, as postgresql://" } else { "" };
+    Some((format!("{reason}{hint}"), url.span()))
 }
 
 /// Refuses a key of columns where the sink is no table of a database: there it would be a file for TLS.
@@ -131,7 +146,9 @@ pub(crate) fn sink_settings(
             if topic.topic.contains(['#', '+']) {
                 return refuse(Wrong::WildcardsOfSink);
             }
-            let wrong = |reason| Wrong::Endpoint { section: "sink", reason }.in_file();
+            let section_name = if dead_letter { "dead_letter" } else { "sink" };
+            let wrong = |reason| Wrong::Endpoint { section: section_name, reason }.in_file();
+            sink::check_topic(&topic.topic).map_err(wrong)?;
             Some(section.endpoint(topic).map_err(wrong)?)
         }
         _ => None,

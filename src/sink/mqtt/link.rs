@@ -304,6 +304,12 @@ impl Link {
         match error {
             ConnectionError::MqttState(StateError::ServerDisconnect { reason_code, .. }) => match reason_code {
                 DisconnectReasonCode::PacketTooLarge => ConnectionEnd::lost(LostConnection::TooLarge, error),
+                // What a broker says of a publish.
+                DisconnectReasonCode::MalformedPacket
+                | DisconnectReasonCode::ProtocolError
+                | DisconnectReasonCode::TopicNameInvalid
+                | DisconnectReasonCode::PayloadFormatInvalid
+                | DisconnectReasonCode::NotAuthorized => ConnectionEnd::lost(closed, error),
                 DisconnectReasonCode::SessionTakenOver => ConnectionEnd::Lost {
                     loss: LostConnection::Other,
                     reason: "another client has connected with this client_id".into(),

@@ -7,4 +7,4 @@ mod publisher;
 mod topic;
 
 pub use publisher::{LinePosition, Publisher};
-pub use topic::SinkTopic;
+pub use topic::{SinkTopic, check_topic};

@@ -33,6 +33,10 @@ pub struct Outbox<P> {
     largest: usize,
     /// Connections in turn that ended at the first publish.
     strikes: u32,
+    /// The publish that the broker has taken last, and the bytes of its packet.
+    last_taken: Option<(P, usize)>,
+    /// Whether the first that waits is that one again, to see whether the broker still takes it.
+    probes: bool,
     refused: Vec<RefusedPublish<P>>,
 }
 
@@ -89,6 +93,8 @@ impl<P> Default for Outbox<P> {
             limit: None,
             largest: 0,
             strikes: 0,
+            last_taken: None,
+            probes: false,
             refused: Vec::new(),
         }
     }
@@ -110,7 +116,7 @@ impl<P: Clone> Outbox<P> {
 
     /// The first publish that waits.
     pub fn first(&self) -> Option<&P> {
-        self.waiting.front().map(|waiting| &waiting.publish)
+        self.waiting.get(usize::from(self.probes)).map(|waiting| &waiting.publish)
     }
 
     /// Whether the broker owes an acknowledgement.
@@ -134,26 +140,46 @@ impl<P: Clone> Outbox<P> {
     /// The connection is lost: in-flight publishes may have been received or not. Returns whether the size of the first
     /// publish may be the reason.
     pub fn lost(&mut self, loss: LostConnection) -> bool {
-        let alone = self.sent == 1 && !self.moved;
-        let suspect = alone && self.waiting.front().is_some_and(|first| first.size > self.largest);
+        let alone = self.sent == 1 && !self.moved && !self.probes;
+        let is_largest = self.waiting.front().is_some_and(|first| first.size > self.largest);
         match loss {
             LostConnection::TooLarge if alone => self.strikes = STRIKES,
-            LostConnection::Closed if suspect => self.strikes += 1,
+            LostConnection::Closed if alone => self.strikes += 1,
             _ => self.strikes = 0,
         }
         (self.sent, self.window, self.allowed) = (0, 0, 0);
+        if mem::take(&mut self.probes) {
+            // It does not take what it took before: it is the broker that is ill.
+            self.waiting.pop_front();
+        }
         self.waiting.retain(|waiting| !waiting.taken);
         self.bytes = self.waiting.iter().map(|waiting| waiting.size).sum();
-        let suspected = self.strikes > 0;
+        let suspected = self.strikes > 0 && (is_largest || loss == LostConnection::TooLarge);
         if self.strikes >= STRIKES {
             self.strikes = 0;
-            self.refuse(0, RefusalReason::Closes);
+            match self.last_taken.clone().filter(|_| loss == LostConnection::Closed && !is_largest) {
+                Some((publish, size)) => self.probe(publish, size),
+                None => self.refuse(0, RefusalReason::Closes),
+            }
         }
         suspected
     }
 
+    /// Sends a publish again that the broker has taken, before the one at which connections end: if it takes that, it is
+    /// not the broker that is ill.
+    fn probe(&mut self, publish: P, size: usize) {
+        self.bytes += size;
+        self.waiting.push_front(PendingPublish { publish, size, taken: false });
+        self.probes = true;
+    }
+
     /// The next publish to send on this connection, if one may be sent now.
     pub fn next(&mut self) -> Option<P> {
+        if self.probes && self.sent == 0 && self.limit.is_some_and(|limit| self.waiting[0].size > limit) {
+            // The broker takes less than before.
+            self.probes = false;
+            self.bytes -= self.waiting.pop_front().map_or(0, |probe| probe.size);
+        }
         while self.sent < self.allowed.min(self.window) {
             let next = self.waiting.get(self.sent)?;
             match self.limit.filter(|limit| next.size > *limit) {
@@ -173,9 +199,13 @@ impl<P: Clone> Outbox<P> {
         let taken = &mut self.waiting[place];
         taken.taken = true;
         self.largest = self.largest.max(taken.size);
+        self.last_taken = Some((taken.publish.clone(), taken.size));
         (self.moved, self.strikes) = (true, 0);
         self.allowed = (self.allowed + 1).min(self.window);
         self.settle();
+        if mem::take(&mut self.probes) {
+            self.refuse(0, RefusalReason::Closes);
+        }
         true
     }
 
@@ -191,7 +221,10 @@ impl<P: Clone> Outbox<P> {
         let waiting = &mut self.waiting[place];
         waiting.taken = true;
         let PendingPublish { publish, size, .. } = waiting;
-        self.refused.push(RefusedPublish { publish: publish.clone(), size: *size, why: RefusalReason::Answer(answer) });
+        if !mem::take(&mut self.probes) {
+            let why = RefusalReason::Answer(answer);
+            self.refused.push(RefusedPublish { publish: publish.clone(), size: *size, why });
+        }
         self.moved = true;
         self.settle();
         true
@@ -352,21 +385,70 @@ mod tests {
         assert_eq!((outbox.next(), outbox.next(), outbox.next()), (Some(3), Some(4), None));
     }
 
-    #[test]
-    fn a_connection_that_is_cut_at_a_small_publish_refuses_nothing() {
+    /// An outbox of a publish that was taken, `bad` and `good`, at which so many connections have ended.
+    fn cut(connections: u32) -> Outbox<&'static str> {
         let mut outbox = Outbox::default();
         outbox.push("large", 100);
-        outbox.push("small", 10);
+        outbox.push("bad", 10);
+        outbox.push("good", 10);
         outbox.connected(9, None);
         outbox.next();
         assert!(outbox.taken(1));
-        for _ in 0..100 {
-            assert!(!outbox.lost(LostConnection::Closed));
+        for _ in 0..connections {
             outbox.connected(9, None);
-            assert_eq!(outbox.next(), Some("small"));
+            assert_eq!((outbox.next(), outbox.next()), (Some("bad"), None));
+            // The size is not the reason.
+            assert!(!outbox.lost(LostConnection::Closed));
         }
-        assert_eq!(outbox.refused(), []);
-        // A larger one is refused after several connections in turn that end at it; a connection that ends otherwise
+        outbox.connected(9, None);
+        outbox
+    }
+
+    #[test]
+    fn a_small_publish_that_ends_connections_is_refused_if_the_broker_takes_one_that_it_took_before() {
+        let mut outbox = cut(4);
+        assert_eq!((outbox.next(), outbox.refused()), (Some("bad"), Vec::new()));
+        let mut outbox = cut(5);
+        assert_eq!((outbox.next(), outbox.next(), outbox.first()), (Some("large"), None, Some(&"bad")));
+        assert!(outbox.taken(1));
+        assert_eq!(outbox.refused(), [RefusedPublish { publish: "bad", size: 10, why: RefusalReason::Closes }]);
+        assert_eq!((outbox.next(), outbox.next()), (Some("good"), None));
+        assert!(outbox.taken(2) && outbox.is_empty());
+        assert_eq!((outbox.bytes, outbox.sent), (0, 0));
+    }
+
+    #[test]
+    fn an_ill_broker_refuses_nothing() {
+        // It closes the connection at each publish, at that which it took before as well.
+        let mut outbox = cut(0);
+        for connection in 0..100 {
+            let expected = if connection % 6 == 5 { "large" } else { "bad" };
+            assert_eq!((outbox.next(), outbox.next()), (Some(expected), None), "{connection}");
+            assert!(!outbox.lost(LostConnection::Closed));
+            assert_eq!(
+                (outbox.refused(), outbox.len(), outbox.bytes),
+                (Vec::new(), 2 + usize::from(outbox.probes), 20 + 100 * usize::from(outbox.probes))
+            );
+            outbox.connected(9, None);
+        }
+        // It answers that it does not take it now; it takes less than before.
+        let mut outbox = cut(5);
+        outbox.next();
+        assert!(outbox.not_taken(1, "busy".into()));
+        assert_eq!((outbox.refused(), outbox.next()), (Vec::new(), Some("bad")));
+        let mut outbox = cut(5);
+        outbox.connected(9, Some(50));
+        assert_eq!((outbox.refused(), outbox.next()), (Vec::new(), Some("bad")));
+        assert_eq!(outbox.bytes, 20);
+    }
+
+    #[test]
+    fn a_large_publish_that_ends_connections_is_refused() {
+        let mut outbox = Outbox::default();
+        outbox.push("small", 100);
+        outbox.connected(9, None);
+        outbox.next();
+        // It is refused after several connections in turn that end at it; a connection that ends otherwise
         // resets the count.
         outbox.taken(1);
         outbox.push("larger", 101);

@@ -89,10 +89,7 @@ impl SinkTopic {
                 },
             }
         }
-        if topic.len() > MAX_TOPIC {
-            return Err(format!("a topic of {} bytes: MQTT has {MAX_TOPIC} at most", topic.len()));
-        }
-        Ok(topic)
+        check_topic(&topic).map(|()| topic)
     }
 }
 
@@ -104,11 +101,30 @@ fn push_level(topic: &mut String, value: &str) {
             // `$` begins the topics of the broker itself.
             '$' if topic.is_empty() => topic.push_str("%24"),
             '/' | '+' | '#' | '%' => topic.push_str(&format!("%{:02X}", u32::from(c))),
-            c if c.is_control() => {
+            c if is_refused(c) => {
                 c.encode_utf8(&mut [0; 4]).bytes().for_each(|byte| topic.push_str(&format!("%{byte:02X}")));
             }
             c => topic.push(c),
         }
+    }
+}
+
+/// Whether brokers may refuse a topic with it, as MQTT permits: control characters, and what is no character of Unicode.
+fn is_refused(c: char) -> bool {
+    c.is_control() || matches!(u32::from(c), 0xfdd0..=0xfdef) || u32::from(c) & 0xfffe == 0xfffe
+}
+
+/// Refuses what no topic of rows may have.
+///
+/// # Errors
+/// Why brokers would refuse it.
+pub fn check_topic(topic: &str) -> Result<(), String> {
+    if topic.len() > MAX_TOPIC {
+        return Err(format!("a topic of {} bytes: MQTT has {MAX_TOPIC} at most", topic.len()));
+    }
+    match topic.chars().find(|c| is_refused(*c)) {
+        Some(c) => Err(format!("brokers refuse a topic with the character U+{:04X}", u32::from(c))),
+        None => Ok(()),
     }
 }
 
@@ -134,6 +150,9 @@ mod tests {
             ("$SYS", "$SYS"),
             ("x\u{0}y\nz", "x%00y%0Az"),
             ("\u{85}", "%C2%85"),
+            ("\u{fffe}", "%EF%BF%BE"),
+            ("a\u{10ffff}", "a%F4%8F%BF%BF"),
+            ("\u{fdd0}\u{fffd}", "%EF%B7%90\u{fffd}"),
             ("Gr\u{fc}n 1", "Gr\u{fc}n 1"),
         ] {
             let line = serde_json::json!({ "station": value }).to_string();
@@ -152,6 +171,15 @@ mod tests {
         for wrong in ["a/{", "a/}", "a/{}", "a/{b{c}}", "{a}/}"] {
             assert!(SinkTopic::read(wrong).unwrap_err().contains("{NAME}"), "{wrong}");
         }
+    }
+
+    #[test]
+    fn a_topic_that_brokers_refuse_is_told() {
+        assert_eq!(check_topic("out/Gr\u{fc}n 1/$x"), Ok(()));
+        for (topic, code) in [("a\u{0}", "0000"), ("\u{fffe}/b", "FFFE"), ("a\u{1ffff}", "1FFFF"), ("\u{9f}", "009F")] {
+            assert!(check_topic(topic).unwrap_err().ends_with(code), "{topic:?}");
+        }
+        assert!(check_topic(&"x".repeat(65_536)).unwrap_err().contains("65536 bytes"));
     }
 
     #[test]
