@@ -5,7 +5,7 @@
 //! - `contiguous`, `checksum`: columns and lines as bytes, as they travel between processes; whether bytes are the same.
 //! - `malformed`: why a payload is not of its format, and what it looks like instead.
 //! - `message`, `text`, `spare`, `excerpt`: decoded columns, text columns, their buffer pool, rows for display.
-//! - `schema`, `cell`, `event_time`: names and kinds of columns; missing values, numbers and times in texts.
+//! - `schema`, `cell`, `event_time`, `compact_dates`: names and kinds of columns; missing values, numbers and times in texts.
 //! - `edge_node`: what edge nodes of Sparkplug B have said of their metrics. `station_clock`: a station near a change of
 //!   clocks.
 //! - `nearest`: the name that may be meant by one that is not known.
@@ -18,6 +18,7 @@ mod batch_metadata;
 mod bucket;
 pub mod cell;
 mod checksum;
+mod compact_dates;
 pub(crate) mod contiguous;
 mod date_order;
 mod edge_node;
@@ -42,9 +43,12 @@ mod text;
 
 pub use batch_metadata::{BatchMetadata, Origin, Stamps};
 pub use bucket::{Bucket, HeldRows};
+pub use compact_dates::{compact_format, doubt_of_seconds};
 pub use date_order::DateOrder;
 pub use edge_node::{BirthCertificates, BornMetric, EdgeNodeState};
-pub use event_time::{event_microseconds, event_nanoseconds, event_time, is_time, order_by, rounded_time};
+pub use event_time::{
+    civil_time, event_microseconds, event_nanoseconds, event_time, is_date_and_time, is_time, order_by, rounded_time,
+};
 pub use fingerprint::fingerprint;
 pub use keyed_state::{KeyedState, from_bytes, to_bytes};
 pub use malformed::{Defect, Lookalike, Malformed};

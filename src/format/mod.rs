@@ -13,7 +13,7 @@
 //!   `repeated_preamble`, `decimal_search`, `transcode`: how CSV is written, said or found. `unread_lines`: what is told of lines that are no rows.
 //! - `csv`, `weatherlink`, `cells`, `weewx`: cells, headers, WeeWX's unit labels.
 //! - `cell_rules`, `column_units`, `units`: words, decimal marks, units and their conversion.
-//! - `written_time`, `time_rules`, `written_dates`: the time of a row; how times are written. `named_dates`, `compact_dates`, `zone_words`:
+//! - `written_time`, `time_rules`, `written_dates`: the time of a row; how times are written. `named_dates`, `zone_words`:
 //!   months that are words, dates without separators, letters that stand for an offset.
 //! - `unmatched_names`: names that no column has.
 //! - `decoder`, `column_builder`: buckets to messages. `encoder`: messages to bytes. `infer`, `text_columns`: a schema from rows.
@@ -28,7 +28,6 @@ mod column_keys;
 mod column_names;
 mod column_units;
 mod comment_lines;
-mod compact_dates;
 mod compression;
 pub mod csv;
 mod csv_options;

@@ -14,8 +14,8 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 pub(crate) use super::written_dates::{NotATime, civil, needs_order, order_told};
-use super::{compact_dates, named_dates, written_dates, zone_words};
-use crate::data::{DateOrder, rounded_time};
+use super::{named_dates, written_dates, zone_words};
+use crate::data::{DateOrder, civil_time, compact_format, doubt_of_seconds, is_date_and_time, rounded_time};
 
 /// The unit of times that are numbers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
@@ -69,8 +69,8 @@ impl TimeUnit {
         })
     }
 
-    /// The instant of a number of this unit: to the nanosecond if it is a whole one, else to the millisecond.
-    fn instant(self, text: &str, number: f64) -> Option<Timestamp> {
+    /// The instant of a number of this unit as ISO 8601: to the nanosecond if it is a whole one, else to the millisecond.
+    fn instant(self, text: &str, number: f64) -> Option<String> {
         let nanoseconds = match self {
             TimeUnit::S => 1_000_000_000,
             TimeUnit::Ms => 1_000_000,
@@ -79,10 +79,8 @@ impl TimeUnit {
         };
         let milliseconds = self.milliseconds(number)?;
         let exact = text.parse::<i128>().ok().and_then(|whole| whole.checked_mul(nanoseconds));
-        match exact {
-            Some(exact) => Timestamp::from_nanosecond(exact).ok(),
-            None => Timestamp::from_millisecond(milliseconds).ok(),
-        }
+        let time = civil_time(exact.unwrap_or(i128::from(milliseconds) * 1_000_000))?;
+        Some(format!("{time}Z"))
     }
 
     /// Why a number is no time of this unit.
@@ -106,7 +104,7 @@ impl TimeRules {
     #[inline]
     pub fn of_number(&self, number: f64) -> Result<i64, NotATime> {
         if self.unit.is_none()
-            && let Some(format) = compact_dates::format(number)
+            && let Some(format) = compact_format(number)
         {
             return Err(NotATime::Compact(format));
         }
@@ -116,7 +114,7 @@ impl TimeRules {
 
     /// What is to be told of a number that is taken for seconds since 1970 because nothing else is said.
     pub fn doubt(&self, number: f64) -> Option<&'static str> {
-        if self.unit.is_some() || self.format.is_some() { None } else { compact_dates::doubt(number) }
+        if self.unit.is_some() || self.format.is_some() { None } else { doubt_of_seconds(number) }
     }
 
     /// A text as ISO 8601, with the zone's offset where there is a zone; `None` for numbers of seconds, and for times of
@@ -139,7 +137,8 @@ impl TimeRules {
             self.of_number(number)?;
             let unit = self.unit.unwrap_or_default();
             let time = unit.instant(text, number).ok_or_else(|| unit.refusal(number))?;
-            return Ok((unit != TimeUnit::S).then(|| time.to_string()));
+            // What is behind reads digits that are a date as one.
+            return Ok((unit != TimeUnit::S || compact_format(number).is_some()).then_some(time));
         }
         if text.parse::<Timestamp>().is_ok() {
             return of_timestamp(text);
@@ -183,7 +182,7 @@ impl TimeRules {
     /// A local time as ISO 8601, with the zone's offset where there is a zone.
     fn of_local(&self, local: DateTime, second: bool) -> Result<Option<String>, NotATime> {
         let Some(zone) = &self.zone else { return Ok(Some(local.to_string())) };
-        let instant = instant(zone, local, second).ok_or(NotATime::Unreadable)?;
+        let Some(instant) = instant(zone, local, second) else { return shown(local, zone.to_offset(Timestamp::MAX)) };
         let offset = zone.to_offset(instant);
         Ok(Some(instant.display_with_offset(offset).to_string()))
     }
@@ -199,8 +198,12 @@ impl TimeRules {
 
 /// A local time with its offset as ISO 8601.
 fn shown(local: DateTime, offset: Offset) -> Result<Option<String>, NotATime> {
-    let time = offset.to_timestamp(local).map_err(|_| NotATime::Unreadable)?;
-    Ok(Some(time.display_with_offset(offset).to_string()))
+    if let Ok(time) = offset.to_timestamp(local) {
+        return Ok(Some(time.display_with_offset(offset).to_string()));
+    }
+    let (sign, minutes) = (if offset.seconds() < 0 { '-' } else { '+' }, offset.seconds().abs() / 60);
+    let shown = format!("{local}{sign}{:02}:{:02}", minutes / 60, minutes % 60);
+    is_date_and_time(&shown).then_some(Some(shown)).ok_or(NotATime::Unreadable)
 }
 
 /// A time of ISO 8601 with an offset; `None` if it is written as all others: with a `T`, and minutes in the offset.
@@ -322,6 +325,24 @@ mod tests {
             assert!(read(format, text).is_err_and(|reason| reason.contains("`format`")), "{text}");
         }
         assert!(check_format("%Y-%m-%d %H:%M").is_ok() && check_format("%Y %J").is_err());
+    }
+
+    #[test]
+    fn years_run_to_the_end_of_9999() {
+        for (text, rules, shown) in [
+            ("9999-12-31T23:59:59Z", TimeRules::default(), "9999-12-31T23:59:59+00:00"),
+            ("9999-12-31T23:59:59.5+01:00", TimeRules::default(), "9999-12-31T23:59:59.5+01:00"),
+            ("9999-12-31 23:59:59", TimeRules::default(), "9999-12-31T23:59:59"),
+            ("9999-12-31 23:59:59", berlin(), "9999-12-31T23:59:59+01:00"),
+        ] {
+            assert_eq!(rules.normalized(text, None, false), Ok(Some(shown.into())), "{text}");
+        }
+        assert!(TimeRules::default().normalized("9999-12-31T23:59:59-01:00", None, false).is_err());
+        let unit = |unit| TimeRules { unit: Some(unit), ..TimeRules::default() };
+        let last = unit(TimeUnit::Ms).normalized("253402300799000", None, false);
+        assert_eq!(last, Ok(Some("9999-12-31T23:59:59Z".into())));
+        let seconds = unit(TimeUnit::S).normalized("20240301", None, false);
+        assert_eq!(seconds, Ok(Some("1970-08-23T06:18:21Z".into())));
     }
 
     #[test]

@@ -2,14 +2,13 @@
 
 use std::f64::consts::TAU;
 
-use jiff::tz::TimeZone;
-use jiff::{Timestamp, Zoned};
+use jiff::civil::{DateTime, Time};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::selection::column_of;
 use super::{BatchSubtask, Bind, Fault, Refusal, Role, Scope, Subtask, Traits, Transform};
-use crate::data::{Column, Kind, Message, Schema, event_time};
+use crate::data::{Column, Kind, Message, Schema, civil_time, event_time};
 
 /// Appends number columns with parts of a time, in UTC, named as the features. Missing where there is no time.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
@@ -63,9 +62,9 @@ impl TimeFeature {
     }
 
     /// Its value at a time of UTC.
-    fn of(self, time: &Zoned) -> f64 {
-        const DAY: i64 = 86_400_000;
-        let of_day = || time.timestamp().as_millisecond().rem_euclid(DAY) as f64 / DAY as f64;
+    fn of(self, time: DateTime) -> f64 {
+        const DAY: f64 = 86_400_000.0;
+        let of_day = || time.time().duration_since(Time::midnight()).as_millis() as f64 / DAY;
         let weekday = || f64::from(time.weekday().to_monday_zero_offset());
         let of_year = || (f64::from(time.day_of_year()) - 1.0 + of_day()) / f64::from(time.days_in_year());
         match self {
@@ -87,8 +86,8 @@ impl TimeFeature {
 }
 
 /// A time in milliseconds since 1970; `None` beyond the year 9999.
-fn utc(milliseconds: i64) -> Option<Zoned> {
-    Timestamp::from_millisecond(milliseconds).ok().map(|time| time.to_zoned(TimeZone::UTC))
+fn utc(milliseconds: i64) -> Option<DateTime> {
+    civil_time(i128::from(milliseconds) * 1_000_000)
 }
 
 impl Subtask for TimeFeatures {
@@ -134,7 +133,7 @@ impl BatchSubtask for Bound {
         for row in 0..message.rows() {
             let time = event_time(message, &self.time, row).and_then(utc);
             for (place, feature) in self.features.iter().enumerate() {
-                let value = time.as_ref().map_or(f64::NAN, |time| feature.of(time));
+                let value = time.map_or(f64::NAN, |time| feature.of(time));
                 message.column_mut(first + place)[row] = value;
             }
         }
@@ -153,7 +152,7 @@ mod tests {
     /// What pandas 3.1 says of 2024-12-31T18:30:00Z and of 1969-12-31T00:00:00Z.
     #[test]
     fn parts_of_times_before_and_after_1970() {
-        let of = |feature: TimeFeature, seconds: i64| feature.of(&utc(seconds * 1000).unwrap());
+        let of = |feature: TimeFeature, seconds: i64| feature.of(utc(seconds * 1000).unwrap());
         let (late, early) = (1_735_669_800, -86_400);
         for (feature, one, other) in [
             (TimeFeature::Year, 2024.0, 1969.0),
@@ -171,6 +170,22 @@ mod tests {
         near(of(TimeFeature::DayCos, early), 1.0);
         near(of(TimeFeature::WeekCos, early), (TAU * 2.0 / 7.0).cos());
         near(of(TimeFeature::YearSin, late), (TAU * (365.0 + 18.5 / 24.0) / 366.0).sin());
+    }
+
+    #[test]
+    fn a_time_before_midnight_is_of_the_day_before() {
+        let features = vec![TimeFeature::Year, TimeFeature::Month, TimeFeature::Day, TimeFeature::Minute];
+        let schema = Schema::new([("n", Kind::Number), ("t", Kind::Text)]);
+        let of = |column: &str, number: f64, text: &str| {
+            let step = TimeFeatures { column: column.into(), features: features.clone(), prefix: String::new() };
+            let mut message = Message::from_columns(&[vec![number]]);
+            message.texts.push(crate::data::TextColumn::repeated(text, 1));
+            step.bind(&schema).unwrap().apply(&mut message, &Scope::default()).unwrap();
+            [1, 2, 3, 4].map(|slot| message.column(slot)[0])
+        };
+        assert_eq!(of("n", 1_709_251_199.999_999_8, ""), [2024.0, 2.0, 29.0, 59.0]);
+        assert_eq!(of("t", 0.0, "20240301"), [2024.0, 3.0, 1.0, 0.0]);
+        assert_eq!(of("t", 0.0, "9999-12-31T23:59:59Z"), [9999.0, 12.0, 31.0, 59.0]);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Windows over event time.
 
-use crate::data::{Column, Message, event_time};
+use crate::data::{Column, Message, civil_time, event_time};
 
 /// Windows of one length, one every hop; tumbling if both are equal.
 #[derive(Clone, Debug, PartialEq)]
@@ -34,7 +34,7 @@ impl Window {
 
 /// A start in ISO 8601, UTC.
 pub fn shown(start: i64) -> String {
-    jiff::Timestamp::from_millisecond(start).map_or_else(|_| start.to_string(), |time| time.to_string())
+    civil_time(i128::from(start) * 1_000_000).map_or_else(|| start.to_string(), |time| format!("{time}Z"))
 }
 
 #[cfg(test)]
@@ -45,6 +45,7 @@ mod tests {
     #[test]
     fn a_start_is_shown_in_iso_8601() {
         assert_eq!(shown(1_700_000_000_000), "2023-11-14T22:13:20Z");
+        assert_eq!(shown(253_402_300_799_250), "9999-12-31T23:59:59.25Z");
     }
 
     #[test]

@@ -1,9 +1,10 @@
 //! Dates written as one number, such as `20240301` and `202403011200`: not seconds since 1970.
 
+use jiff::civil::DateTime;
 use jiff::fmt::strtime;
 
 /// The format of a number that is a date up to the year 2100, and not one of our time as seconds since 1970.
-pub(crate) fn format(number: f64) -> Option<&'static str> {
+pub fn compact_format(number: f64) -> Option<&'static str> {
     /// Where dates up to 2100 are, by their digits: of our time, seconds and milliseconds are beside them.
     const DATES: [std::ops::Range<f64>; 4] = [1.97e7..2.101e7, 1.97e9..2.101e9, 1e11..1e12, 1.97e13..2.101e13];
     if number.fract() != 0.0 || !DATES.iter().any(|dates| dates.contains(&number)) {
@@ -19,6 +20,16 @@ pub(crate) fn format(number: f64) -> Option<&'static str> {
     }
 }
 
+/// The date that a text of 8, 12 or 14 digits is, as ISO 8601 has it without separators; ten may be seconds since 1970.
+pub(super) fn date_of_digits(text: &str) -> Option<DateTime> {
+    if !matches!(text.len(), 8 | 12 | 14) || !text.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    let found = strtime::parse(compact_format(text.parse().ok()?)?, text).ok()?;
+    let time = if found.hour().is_some() { found.to_time().ok()? } else { jiff::civil::Time::midnight() };
+    Some(found.to_date().ok()?.to_datetime(time))
+}
+
 /// The format, if digits are a date by it.
 fn reads(digits: &str, format: &'static str) -> Option<&'static str> {
     let found = strtime::parse(format, digits).ok()?;
@@ -26,7 +37,7 @@ fn reads(digits: &str, format: &'static str) -> Option<&'static str> {
 }
 
 /// What a number tells that, as seconds since 1970, lies outside of the years in which something is measured and sent.
-pub(crate) fn doubt(number: f64) -> Option<&'static str> {
+pub fn doubt_of_seconds(number: f64) -> Option<&'static str> {
     /// From 1990 to 2100.
     const MEASURED: std::ops::Range<f64> = 631_152_000.0..4_102_444_800.0;
     if MEASURED.contains(&number) || !number.is_finite() {
@@ -62,11 +73,11 @@ mod tests {
             (0.0, None),
             (f64::NAN, None),
         ] {
-            assert_eq!(format(number), expected, "{number}");
+            assert_eq!(compact_format(number), expected, "{number}");
         }
-        assert_eq!(doubt(1_709_294_400.0), None);
+        assert_eq!(doubt_of_seconds(1_709_294_400.0), None);
         for (number, part) in [(240_301.0, "%y%m%d"), (45_352.5, "spreadsheets"), (60.0, "unit"), (9e9, "unit")] {
-            assert!(doubt(number).unwrap().contains(part), "{number}");
+            assert!(doubt_of_seconds(number).unwrap().contains(part), "{number}");
         }
     }
 }
