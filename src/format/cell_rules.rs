@@ -118,6 +118,11 @@ impl CellRules {
         cell::text(cell).filter(|text| !self.missing.contains(*text))
     }
 
+    /// The decimal mark, if they say it.
+    pub fn decimal(&self) -> Option<DecimalMark> {
+        self.decimal
+    }
+
     /// Whether they say the decimal mark.
     pub fn has_decimal(&self) -> bool {
         self.decimal.is_some()

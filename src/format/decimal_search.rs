@@ -63,6 +63,13 @@ impl DecimalSearch {
         (self.commas && !self.points).then_some(DecimalMark::Comma)
     }
 
+    /// The mark that holds for all numbers: that which is found, or the point where commas stand between thousands and none
+    /// is a decimal mark for certain.
+    pub fn settled(self) -> Option<DecimalMark> {
+        let is_point = self.thousands() == Some(',') && !self.is_certain;
+        self.found().or(is_point.then_some(DecimalMark::Point))
+    }
+
     /// Whether the comma that was found may stand between thousands as well: three digits are behind each.
     pub fn is_in_doubt(self) -> bool {
         self.found().is_some() && !self.is_certain
@@ -130,6 +137,20 @@ mod tests {
             let mut search = DecimalSearch::beside(b',');
             cells.iter().for_each(|cell| search.observe_cell(cell));
             assert_eq!(search.found().is_some(), comma, "{cells:?} between commas");
+        }
+    }
+
+    #[test]
+    fn a_point_is_settled_by_commas_between_thousands() {
+        for (cells, mark) in [
+            (&["1,300", "1,234.5", "2.5"][..], Some(DecimalMark::Point)),
+            (&["1,300", "1,5"], Some(DecimalMark::Comma)),
+            (&["1,300", "1,234.5", "1,5"], None),
+            (&["1,300", "2.5"], None),
+        ] {
+            let mut search = DecimalSearch::beside(b';');
+            cells.iter().for_each(|cell| search.observe_cell(cell));
+            assert_eq!(search.settled(), mark, "{cells:?}");
         }
     }
 

@@ -82,8 +82,9 @@ pub fn find<'t, E>(
             return Ok(CsvStart { skip: number, header: HeaderLine::None, separator, comments, passed: 0 });
         }
     }
-    let (commented, first, above, previous, tentative, foreign) = Default::default();
-    let mut search = Search { framing, any_first, skip, commented, first, above, previous, tentative, foreign };
+    let (commented, first, above, previous, tentative, foreign, in_doubt) = Default::default();
+    let mut search =
+        Search { framing, any_first, skip, commented, first, above, previous, tentative, foreign, in_doubt };
     let (mut number, mut bytes) = (skip, 0);
     while let Some(line) = next()? {
         let at = number;
@@ -117,10 +118,16 @@ struct Search<'f, 't> {
     tentative: Option<CsvStart>,
     /// A line of words above a row, which is a foreign header where no line further down shows that it is a row, too.
     foreign: Option<(CsvStart, String)>,
+    /// A header that commas split, and something else as well: the row below it decides.
+    in_doubt: Option<(CsvStart, String)>,
 }
 
 impl<'t> Search<'_, 't> {
     fn observe(&mut self, (at, line): Candidate<'t>) -> Option<CsvStart> {
+        if let Some((start, header)) = self.in_doubt.take() {
+            let separator = self.separator_by_row(&header, &line, start.separator);
+            return Some(if separator == start.separator { start } else { self.whole(start.skip, &header, separator) });
+        }
         match self.framing.csv.comment {
             Some(mark) if line.as_bytes()[0] == mark => return None,
             None if self.framing.csv.skip.is_none() && line.starts_with('#') && !self.is_numbered(&line) => {
@@ -131,16 +138,32 @@ impl<'t> Search<'_, 't> {
         }
         let found = match (self.framing.csv.header, &self.framing.columns) {
             (Some(true), _) => Some(self.commented_or(at, &line)),
-            (Some(false), _) => Some(self.start(self.skip, HeaderLine::None, self.separator(&line), &line)),
+            (Some(false), _) => Some(self.start(self.skip, HeaderLine::None, self.row_separator(&line), &line)),
             (None, Some(_)) if self.foreign.is_some() => self.by_foreign(&line),
             (None, Some(schema)) => self.by_names(at, &line, schema),
             (None, None) => self.by_words(at, &line),
         };
+        let in_doubt = found.filter(|start| {
+            let is_header = start.header == HeaderLine::Whole && start.skip == at;
+            is_header && start.separator == b',' && self.separators(&line).any(|other| other != b',')
+        });
+        if let Some(start) = in_doubt {
+            self.in_doubt = Some((start, line.to_string()));
+        }
         if self.first.is_none() {
             self.first = Some((at, line.clone()));
         }
         self.above.extend(self.previous.replace((at, line)));
-        found
+        found.filter(|_| self.in_doubt.is_none())
+    }
+
+    /// The separator of a header, or another one than the comma with which the row below it has more numbers: names have
+    /// commas, too, as in `Temp, °C`.
+    fn separator_by_row(&self, header: &str, line: &str, separator: u8) -> u8 {
+        let fit = |other: &u8| *other != b',' && width(header, *other) > 1 && fits(header, line, *other);
+        let others = self.separators(header).filter(|_| separator == b',').filter(fit);
+        let best = others.rev().max_by_key(|other| self.numbers(line, *other));
+        best.filter(|other| self.numbers(line, *other) > self.numbers(line, separator)).unwrap_or(separator)
     }
 
     /// There is a header: this line, or the comment before it if this is a row.
@@ -184,6 +207,7 @@ impl<'t> Search<'_, 't> {
         }
         if let Some((at, header)) = self.commented_header()
             && let Some((_, separator)) = named(header).or_else(|| self.spaced_names(header, line, schema))
+            && let separator = self.separator_by_row(header, line, separator)
             && fits(header, line, separator)
         {
             return Some(self.start(at, HeaderLine::Commented, separator, header));
@@ -307,6 +331,9 @@ impl<'t> Search<'_, 't> {
 
     /// What holds if no line has decided it.
     fn undecided(&self) -> CsvStart {
+        if let Some((start, _)) = &self.in_doubt {
+            return *start;
+        }
         if let Some(start) = self.tentative.or(self.foreign.as_ref().map(|(start, _)| *start)) {
             return start;
         }
@@ -315,7 +342,10 @@ impl<'t> Search<'_, 't> {
             let last = self.commented.1.as_ref().map_or("", |(_, line)| line);
             return self.start(self.skip, HeaderLine::None, self.separator(last), last);
         };
-        let separator = self.separator(line);
+        let separator = match &self.framing.columns {
+            Some(_) => self.separator(line),
+            None => self.row_separator(line),
+        };
         let words = width(line, separator) > 1 && is_words(line, separator);
         match self.framing.columns.is_none() && (self.any_first || words) {
             true => self.whole(*at, line, separator),
@@ -372,8 +402,40 @@ impl<'t> Search<'_, 't> {
         let given = self.framing.csv.separator;
         // The fast path: of four searches of a line three are left out.
         let other = given.is_none() && memchr::memchr3(b';', b'\t', b'|', line.as_bytes()).is_some();
-        let found = SEPARATORS[..if other { 4 } else { 1 }].iter().copied().filter(move |_| given.is_none());
+        // Where commas are decimal marks they separate cells only if nothing else does: such numbers are in quotes.
+        let no_comma =
+            other && self.has_decimal_commas() && SEPARATORS[1..].iter().any(|other| width(line, *other) > 1);
+        let among = usize::from(no_comma)..if other { 4 } else { 1 };
+        let found = SEPARATORS[among].iter().copied().filter(move |_| given.is_none());
         given.into_iter().chain(found)
+    }
+
+    /// Whether the dataflow file says that the comma is the decimal mark.
+    fn has_decimal_commas(&self) -> bool {
+        let of_cells = || self.framing.decoding.cells.as_ref().and_then(|cells| cells.decimal());
+        self.framing.csv.decimal.or_else(of_cells) == Some(DecimalMark::Comma)
+    }
+
+    /// The separator of a row by itself: of those with which it is a row of the columns, if there are some, that of the most
+    /// numbers, and of equals that of the most cells.
+    fn row_separator(&self, line: &str) -> u8 {
+        let is_row =
+            |separator: u8| self.framing.columns.as_ref().is_none_or(|schema| self.is_row(line, separator, schema));
+        let best = |separator: &u8| (is_row(*separator), self.numbers(line, *separator), width(line, *separator));
+        self.separators(line).rev().max_by_key(best).unwrap_or(b',')
+    }
+
+    /// How many cells of a row are numbers, and whether a comma is the decimal mark of one.
+    fn numbers(&self, line: &str, separator: u8) -> (usize, bool) {
+        let mark = self.framing.csv.decimal_beside(separator);
+        let (mut numbers, mut has_comma) = (0, false);
+        for cell in csv::cells_by(line, separator) {
+            if self.framing.decoding.number(&cell, mark).is_some_and(|number| !number.is_nan()) {
+                numbers += 1;
+                has_comma |= cell.contains(',');
+            }
+        }
+        (numbers, has_comma)
     }
 
     /// The separator of a line by itself: that of the most columns' names, or else of the most cells.
@@ -386,7 +448,7 @@ impl<'t> Search<'_, 't> {
         all.rev().max_by_key(|(best, _)| *best).map_or(b',', |(_, separator)| separator)
     }
 
-    /// The separator with which a line is the header of the next one, with the most cells, more than one. `words`: it has words
+    /// The separator with which a line is the header of the next one, with more than one cell. `words`: it has words
     /// alone, but for missing values among them in a line that is the first one.
     fn widest(&self, header: &str, line: &str, (words, is_top): (bool, bool)) -> Option<u8> {
         let fit = |separator: &u8| {
@@ -394,12 +456,8 @@ impl<'t> Search<'_, 't> {
                 && fits(header, line, *separator)
                 && (!words || is_words(header, *separator) || is_top && has_words_alone(header, *separator))
         };
-        // Of equals that with which the row has more numbers; then a comma is a decimal mark, or a part of names.
-        let numbers = |separator: u8| {
-            let mark = self.framing.csv.decimal_beside(separator);
-            csv::cells_by(line, separator).filter(|cell| cell::number_by(cell, mark).is_some()).count()
-        };
-        let best = |separator: &u8| (width(header, *separator), numbers(*separator), *separator != b',');
+        // That with which the row has the most numbers: beside it a comma is a decimal mark, or a part of names.
+        let best = |separator: &u8| (self.numbers(line, *separator), width(header, *separator), *separator != b',');
         let widest = self.separators(header).filter(fit).rev().max_by_key(best);
         widest.or_else(|| self.is_spaced(header, line).then_some(b' '))
     }
@@ -496,7 +554,7 @@ pub fn names_like_cells(header: &str, separator: u8, framing: &Framing) -> Vec<S
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::format::{CsvOptions, Decoding};
+    use crate::format::{CellRules, CsvOptions, Decoding};
     use std::sync::Arc;
 
     fn of(columns: &str, csv: CsvOptions) -> Framing {
@@ -621,6 +679,53 @@ mod tests {
         let told = |header, framing: &Framing| names_like_cells(header, b',', framing).join(" ");
         assert_eq!(told("n/a,Alpha,---,7.5", &Framing::default()), "n/a --- 7.5");
         assert_eq!(told("n/a,Alpha", &of("n/a", CsvOptions::default())), "");
+    }
+
+    #[test]
+    fn rows_without_a_header_are_split_where_they_have_numbers() {
+        let rows = CsvOptions { header: Some(false), ..CsvOptions::default() };
+        let comma = CsvOptions { decimal: Some(DecimalMark::Comma), ..rows.clone() };
+        for (columns, text, separator) in [
+            ("", "21,5;40,2;1013,2", b';'),
+            ("", "21,5\t40,2", b'\t'),
+            ("", "12:00|21,5|40,2", b'|'),
+            ("", "2024-03-01 12:00;21,5", b';'),
+            ("", "1,x,3;4", b','),
+            ("", "a,b,c;d", b','),
+            ("", "x,7,a;b", b','),
+            ("temp hum rain", "21,5;40,2;1013,2", b';'),
+            ("temp hum", "1,5\t2,25", b'\t'),
+            ("t_a t_b", "a|b,c", b','),
+        ] {
+            assert_eq!(found(text, &of(columns, rows.clone()), true).separator, separator, "{text}");
+        }
+        for (text, separator) in [("x,y;z", b';'), ("\"x;y\",\"1,5\"", b','), ("1,5", b',')] {
+            assert_eq!(found(text, &of("", comma.clone()), true).separator, separator, "{text}");
+        }
+        assert_eq!(found("21,5;40,2;1013,2", &of("", CsvOptions::default()), false).separator, b';');
+        let cells =
+            CellRules::new([], Default::default(), (Some(DecimalMark::Comma), Option::None), Default::default());
+        let decoding = Arc::new(Decoding { cells: cells.map(Arc::new), ..Decoding::default() });
+        let said = Framing { csv: rows, decoding, ..Framing::default() };
+        assert_eq!(found("x,y;z", &said, true).separator, b';');
+    }
+
+    #[test]
+    fn commas_in_names_separate_no_cells() {
+        let cases = [
+            ("Temp, \u{b0}C;RH, %\n21,5;44,1\n", 0, Whole, ';', false),
+            ("Temp, \u{b0}C\tRH, %\n1,5\t40,5\n", 0, Whole, '\t', false),
+            ("Wind, m/s;Rain, mm;P, hPa\n1,5;2,5;1013,2\n", 0, Whole, ';', false),
+            ("time;Temp, \u{b0}C;RH, %\n2024-03-01 12:00;21,5;44,1\n", 0, Whole, ';', false),
+            ("# Temp, \u{b0}C;RH, %\n21,5;44,1\n", 0, Commented, ';', true),
+        ];
+        check("", true, &cases);
+        check("", false, &cases);
+        check("Temp", true, &cases[..2]);
+        check("Temp", true, &cases[4..]);
+        check("Temp", true, &[("Temp,a;b\n21,x;y\n", 0, Whole, ',', false), ("Temp,a;b\n", 0, Whole, ',', false)]);
+        let header = CsvOptions { header: Some(true), ..CsvOptions::default() };
+        assert_eq!(found(cases[0].0, &of("Temp", header), true).separator, b';');
     }
 
     #[test]

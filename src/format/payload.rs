@@ -303,7 +303,7 @@ fn decimal_of(text: &str, separator: u8, is_named: bool, framing: &Framing) -> D
     for line in lines {
         numbers.of(csv::cells_by(line, separator)).for_each(|cell| search.observe_cell(&cell));
     }
-    search.found().unwrap_or(mark)
+    search.settled().unwrap_or(mark)
 }
 
 /// The order of day and month that some row behind a header tells.

@@ -160,7 +160,7 @@ pub(super) fn with_decimal<'f, R: BufRead>(
         }
         rows += 1;
     }
-    Ok(match search.found().or((separator == b',').then_some(DecimalMark::Point)) {
+    Ok(match search.settled().or((separator == b',').then_some(DecimalMark::Point)) {
         None => Cow::Borrowed(framing),
         decimal => Cow::Owned(Framing { csv: CsvOptions { decimal, ..framing.csv.clone() }, ..framing.clone() }),
     })
