@@ -874,7 +874,8 @@ def stream_self_test(rng):
         for number in range(2, 99):
             model, _, frame, labels = stream(np.random.default_rng([number, *name.encode()]), name)
             found, slack = fed(model, frame, labels, 40)
-            if found:
+            # Scores of a first message alone are all 0, however it is cut.
+            if any((values != 0).any() for values in found.values()):
                 break
         table = frame.copy()
         table.insert(0, "row", np.arange(len(frame)))
@@ -895,9 +896,12 @@ def stream_self_test(rng):
         forgotten.loc[said[0], first] = np.nan
         invented = right.copy()
         invented.loc[0, first] = right[first].iloc[said[0]]
+        if said[0] == 0 or hasattr(model, "watch") or hasattr(model, "learn_and_say"):
+            # It says something of the first row.
+            invented = right.assign(**{first: right[first].shift(1)})
         if hasattr(model, "watch") or hasattr(model, "learn_and_say"):
-            # It says the same however rows are cut into messages, and something of the first one.
-            wrongs, invented = [], right.assign(**{first: right[first].shift(1)})
+            # It says the same however rows are cut into messages.
+            wrongs = []
         for wrong in [*wrongs, forgotten, invented]:
             assert judge(wrong, found, slack, list(frame))[0] is not None, name
             planted += 1
