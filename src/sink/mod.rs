@@ -5,7 +5,8 @@
 //!   settings and how it is opened, and why it failed.
 //! - `line_file`, `lines`, `parquet` with `row_log`, `mqtt`, `postgres`, `influxdb`: the kinds of sinks.
 //! - `claimed_file`, `existing`, `unfinished`, `tail`: what happens to a file that exists, and where its results end.
-//! - `trusted_authorities`: whose certificates are trusted. `known_secrets`: logins in a server's words.
+//! - `trusted_authorities`: whose certificates are trusted. `known_secrets`: logins in a server's words. `underway`: results that
+//!   a database has not taken yet.
 //! - `dead_letter`: rows that did not become results. `deadline`, `progress`, `pause`: waiting for slow
 //!   receivers and those that are away.
 //!
@@ -38,6 +39,8 @@ mod settings;
 mod tail;
 #[cfg(any(feature = "postgres", feature = "influxdb"))]
 mod trusted_authorities;
+#[cfg(any(feature = "postgres", feature = "influxdb"))]
+mod underway;
 mod unfinished;
 mod url;
 

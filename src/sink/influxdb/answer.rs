@@ -25,10 +25,13 @@ pub enum WriteAnswer {
 impl WriteAnswer {
     /// What it means, in the server's words without the secrets.
     pub fn of(answer: &HttpAnswer, secrets: &KnownSecrets) -> WriteAnswer {
-        let (status, said) = (answer.status, words(&answer.body));
+        let status = answer.status;
+        if (200..=299).contains(&status) {
+            return WriteAnswer::Taken;
+        }
+        let said = words(&answer.body);
         let reason = shown(status, &secrets.masked(&said));
         match status {
-            200..=299 => WriteAnswer::Taken,
             400 | 422 if names_no_database(&said) => WriteAnswer::Lasting { reason },
             400 | 422 => WriteAnswer::Refused { dropped: dropped(&said), reason },
             413 => WriteAnswer::TooLarge { reason },

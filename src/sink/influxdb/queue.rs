@@ -1,10 +1,10 @@
 //! Results on their way from the writer to the thread that sends them.
 
-use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::Duration;
 
 use crate::data::Message;
+use crate::sink::underway::MessagesUnderway;
 use crate::sink::{Error, RefusedLine, SinkProgress};
 
 /// Most bytes that wait for the server.
@@ -22,12 +22,8 @@ pub struct PointQueue {
 
 #[derive(Default)]
 struct PointQueueState {
-    waiting: VecDeque<Message>,
-    /// Of all that is not taken or refused yet.
-    bytes: usize,
-    rows: usize,
-    /// The epoch of the first message that is being sent.
-    sending: Option<u64>,
+    /// What is not taken or refused yet.
+    messages: MessagesUnderway,
     refused: Vec<RefusedLine>,
     failure: Option<Error>,
     is_over: bool,
@@ -47,12 +43,10 @@ impl PointQueue {
     /// # Errors
     /// The sender's failure; `late` if the wait is over.
     pub fn push(&self, message: Message, late: impl Fn() -> Option<Error>) -> Result<(), Error> {
-        self.wait_until(|state| state.rows == 0 || state.bytes < MOST_BYTES, late)?;
+        self.wait_until(|state| state.messages.rows() == 0 || state.messages.bytes() < MOST_BYTES, late)?;
         let mut state = self.lock();
-        state.bytes += message.byte_len();
-        state.rows += message.rows();
-        self.progress.owe(state.rows as u64);
-        state.waiting.push_back(message);
+        state.messages.push(message);
+        self.progress.owe(state.messages.rows() as u64);
         self.changed.notify_all();
         Ok(())
     }
@@ -62,7 +56,7 @@ impl PointQueue {
     /// # Errors
     /// As of [`PointQueue::push`].
     pub fn settle(&self, late: impl Fn() -> Option<Error>) -> Result<(), Error> {
-        self.wait_until(|state| state.rows == 0, late)
+        self.wait_until(|state| state.messages.rows() == 0, late)
     }
 
     fn wait_until(
@@ -100,39 +94,35 @@ impl PointQueue {
 
     /// The epoch of the first message with rows that are neither taken nor refused.
     pub fn waits_from(&self) -> Option<u64> {
-        let state = self.lock();
-        state.sending.or_else(|| state.waiting.front().map(|message| message.epoch))
+        self.lock().messages.first_epoch()
     }
 
     /// For the sender: waits for messages and takes so many bytes of them, and one at least; none if all is over.
     pub fn take(&self, most_bytes: usize) -> Vec<Message> {
         let mut state = self.lock();
-        while state.waiting.is_empty() && !state.is_over {
+        while !state.messages.has_waiting() && !state.is_over {
             state = self.changed.wait(state).expect("no holder panics");
         }
-        let taken = if state.is_over { Vec::new() } else { pop(&mut state.waiting, most_bytes) };
-        state.sending = taken.first().map(|message| message.epoch);
-        taken
+        let most_bytes = if state.is_over { 0 } else { most_bytes };
+        state.messages.send_while(within(most_bytes))
     }
 
     /// For the sender: whether messages wait behind those that it took.
     pub fn has_more(&self) -> bool {
-        !self.lock().waiting.is_empty()
+        self.lock().messages.has_waiting()
     }
 
     /// For the sender: takes messages that wait behind those that it took, so many bytes of them, and one at least.
     pub fn take_more(&self, most_bytes: usize) -> Vec<Message> {
-        pop(&mut self.lock().waiting, most_bytes)
+        self.lock().messages.take_while(within(most_bytes))
     }
 
     /// For the sender: each row of the messages that it took last is taken, or among the refused.
     pub fn done(&self, messages: &[Message], refused: Vec<RefusedLine>) {
         let mut state = self.lock();
-        state.bytes -= messages.iter().map(Message::byte_len).sum::<usize>();
-        state.rows -= messages.iter().map(Message::rows).sum::<usize>();
-        state.sending = None;
+        state.messages.done(messages);
         state.refused.extend(refused);
-        self.progress.owe(state.rows as u64);
+        self.progress.owe(state.messages.rows() as u64);
         self.changed.notify_all();
     }
 
@@ -153,15 +143,14 @@ impl PointQueue {
     }
 }
 
-/// Takes messages off the front until they are so many bytes.
-fn pop(waiting: &mut VecDeque<Message>, most_bytes: usize) -> Vec<Message> {
-    let (mut taken, mut bytes) = (Vec::new(), 0);
-    while bytes < most_bytes {
-        let Some(message) = waiting.pop_front() else { break };
+/// Whether a message is one of those that are so many bytes, the last one in part.
+fn within(most_bytes: usize) -> impl FnMut(&Message) -> bool {
+    let mut bytes = 0;
+    move |message| {
+        let is_within = bytes < most_bytes;
         bytes += message.byte_len();
-        taken.push(message);
+        is_within
     }
-    taken
 }
 
 #[cfg(test)]

@@ -1,11 +1,11 @@
 //! Results on their way from the writer to the thread that makes the transactions.
 
-use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread::Thread;
 use std::time::{Duration, Instant};
 
 use crate::data::Message;
+use crate::sink::underway::MessagesUnderway;
 use crate::sink::{Error, RefusedLine, SinkProgress, TransactionProgress, TransactionState};
 
 /// So many bytes of results that are not committed should not become more.
@@ -25,15 +25,10 @@ pub struct TransactionQueue {
 }
 
 struct TransactionQueueState {
-    /// Results that are in no transaction, by their epochs.
-    waiting: VecDeque<Message>,
-    /// Of all results that are not committed.
-    bytes: usize,
-    rows: usize,
+    /// Results that are not committed; those of the transaction are being sent.
+    messages: MessagesUnderway,
     /// The transaction that was begun, until the maker takes it.
     begun: Option<BegunTransaction>,
-    /// The epoch of the first message in the transaction.
-    sending: Option<u64>,
     state: TransactionState,
     refused: Vec<RefusedLine>,
     /// Messages that are committed; their memory belongs to the writer's thread.
@@ -54,11 +49,8 @@ impl TransactionQueue {
     pub fn new(transactions: u64) -> TransactionQueue {
         TransactionQueue {
             state: Mutex::new(TransactionQueueState {
-                waiting: VecDeque::new(),
-                bytes: 0,
-                rows: 0,
+                messages: MessagesUnderway::default(),
                 begun: None,
-                sending: None,
                 state: TransactionState::Committed,
                 refused: Vec::new(),
                 committed: Vec::new(),
@@ -89,21 +81,18 @@ impl TransactionQueue {
     /// Appends a message.
     pub fn push(&self, message: Message) {
         let mut state = self.lock();
-        state.bytes += message.byte_len();
-        state.rows += message.rows();
-        self.progress.keep(state.rows as u64);
-        state.waiting.push_back(message);
+        state.messages.push(message);
+        self.progress.keep(state.messages.rows() as u64);
     }
 
     /// Whether so much is not committed that it should not become more.
     pub fn is_full(&self) -> bool {
-        self.lock().bytes >= FULL
+        self.lock().messages.bytes() >= FULL
     }
 
     /// The epoch of the first message that is not committed.
     pub fn waits_from(&self) -> Option<u64> {
-        let state = self.lock();
-        state.sending.or_else(|| state.waiting.front().map(|message| message.epoch))
+        self.lock().messages.first_epoch()
     }
 
     /// How many transactions are committed.
@@ -119,9 +108,7 @@ impl TransactionQueue {
     /// Begins a transaction with all messages before `end`.
     pub fn begin(&self, end: u64, progress: TransactionProgress) {
         let mut state = self.lock();
-        let count = state.waiting.iter().take_while(|message| message.epoch < end).count();
-        let messages: Vec<Message> = state.waiting.drain(..count).collect();
-        state.sending = messages.first().map(|message| message.epoch);
+        let messages = state.messages.send_while(|message| message.epoch < end);
         state.state = TransactionState::Made;
         self.progress.works(true);
         state.begun = Some(BegunTransaction { messages, progress });
@@ -215,13 +202,11 @@ impl TransactionQueue {
     /// For the maker: the transaction of these messages is committed.
     pub fn done(&self, messages: Vec<Message>) {
         let mut state = self.lock();
-        state.bytes -= messages.iter().map(Message::byte_len).sum::<usize>();
-        state.rows -= messages.iter().map(Message::rows).sum::<usize>();
-        state.sending = None;
+        state.messages.done(&messages);
         state.state = TransactionState::Committed;
         state.transactions += 1;
         state.committed.extend(messages);
-        self.progress.keep(state.rows as u64);
+        self.progress.keep(state.messages.rows() as u64);
         self.progress.works(false);
         self.progress.looks();
         self.tell();
