@@ -5,6 +5,7 @@
 mod broker;
 mod database;
 
+use std::ops::Range;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::time::Duration;
@@ -22,12 +23,34 @@ const HEAD: &str = "schema = { number = [\"n\", \"temp\"], text = [\"station\", 
                     \"Europe/Berlin\" } }\n[source]\nurl = \"rows.csv\"\n[buffer]\nbucket_size = 100\n[dead_letter]\n\
                     url = \"dead.ndjson\"\n[sink]\ntable = \"weather\"\n";
 
+const NAMES: &str = "station,at,n,temp\n";
+
 /// A folder with a dataflow `weather.toml` whose sink has these settings, too.
 fn folder(database: &Database, more: &str) -> TempDir {
     let directory = tempfile::tempdir().unwrap();
     let text = format!("{HEAD}url = \"{}\"\n{more}", database.url());
     std::fs::write(directory.path().join("weather.toml"), text).unwrap();
     directory
+}
+
+/// The table, with a trigger that runs this body before an insert, for each ROW or STATEMENT.
+fn create_with_trigger(database: &Database, each: &str, body: &str) {
+    fires(database, body);
+    database.ask(&format!(
+        "CREATE TABLE weather (station text, at timestamptz, n double precision, temp double precision);
+         CREATE TRIGGER fired BEFORE INSERT ON weather FOR EACH {each} EXECUTE FUNCTION fired()"
+    ));
+}
+
+/// Lets the trigger run this body.
+fn fires(database: &Database, body: &str) {
+    database
+        .ask(&format!("CREATE OR REPLACE FUNCTION fired() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN {body} END $$"));
+}
+
+/// Rows of one station with these numbers.
+fn numbered(numbers: Range<usize>) -> String {
+    numbers.map(|n| format!("hill,,{n},1\n")).collect()
 }
 
 fn rows(directory: &TempDir, text: &str) {
@@ -194,14 +217,9 @@ fn rows_that_no_conversion_needs_are_refused_one_by_one() {
 fn rows_that_a_trigger_drops_are_told() {
     let database = Database::started();
     database.create();
-    database.ask(
-        "CREATE TABLE weather (station text, at timestamptz, n double precision, temp double precision);
-         CREATE FUNCTION drop() RETURNS trigger LANGUAGE plpgsql AS \
-         $$ BEGIN IF NEW.n = 7 THEN RETURN NULL; END IF; RETURN NEW; END $$;
-         CREATE TRIGGER drop BEFORE INSERT ON weather FOR EACH ROW EXECUTE FUNCTION drop()",
-    );
+    create_with_trigger(&database, "ROW", "IF NEW.n = 7 THEN RETURN NULL; END IF; RETURN NEW;");
     let directory = folder(&database, "");
-    rows(&directory, &format!("station,at,n,temp\n{}", (0..20).map(|n| format!("hill,,{n},1\n")).collect::<String>()));
+    rows(&directory, &format!("{NAMES}{}", numbered(0..20)));
     let output = run(&directory, &[]);
     assert!(output.status.success(), "{}", said(&output));
     assert_eq!(said(&output).matches("drops rows that it is given").count(), 1, "{}", said(&output));
@@ -215,19 +233,11 @@ fn a_row_at_which_the_database_fails_is_a_dead_letter_where_others_are_taken() {
     let database = Database::started();
     database.create();
     let fails = |condition: &str| {
-        database.ask(&format!(
-            "CREATE OR REPLACE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS \
-             $$ BEGIN IF {condition} THEN RAISE 'cache lookup failed' USING ERRCODE = 'XX000'; END IF; RETURN NEW; END $$"
-        ))
+        format!("IF {condition} THEN RAISE 'cache lookup failed' USING ERRCODE = 'XX000'; END IF; RETURN NEW;")
     };
-    database.ask(
-        "CREATE TABLE weather (station text, at timestamptz, n double precision, temp double precision);
-         CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NEW; END $$;
-         CREATE TRIGGER fail BEFORE INSERT ON weather FOR EACH ROW EXECUTE FUNCTION fail()",
-    );
-    fails("NEW.n IN (0, 77, 78)");
+    create_with_trigger(&database, "ROW", &fails("NEW.n IN (0, 77, 78)"));
     let directory = folder(&database, "");
-    rows(&directory, &format!("station,at,n,temp\n{}", (0..300).map(|n| format!("hill,,{n},1\n")).collect::<String>()));
+    rows(&directory, &format!("{NAMES}{}", numbered(0..300)));
     succeeds(&directory, &[]);
     assert_eq!(database.ask("SELECT count(*), count(DISTINCT n) FROM weather"), "297|297");
     let letters = dead_letters(&directory);
@@ -237,7 +247,7 @@ fn a_row_at_which_the_database_fails_is_a_dead_letter_where_others_are_taken() {
     );
     assert!(letters.iter().all(|(_, reason)| reason.contains("takes others: cache lookup failed")), "{letters:?}");
     database.ask("TRUNCATE weather");
-    fails("true");
+    fires(&database, &fails("true"));
     let output = run(&directory, &["--fresh"]);
     assert_eq!(output.status.code(), Some(1));
     assert!(said(&output).contains("cache lookup failed"), "{}", said(&output));
@@ -253,36 +263,31 @@ fn a_row_at_which_the_database_says_to_try_again_is_a_dead_letter_where_others_a
     use std::io::Write;
     let database = Database::started();
     database.create();
-    database.ask(
-        "CREATE TABLE weather (station text, at timestamptz, n double precision, temp double precision);
-         CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
-             IF NEW.n = 3 THEN RAISE 'not now' USING ERRCODE = '57014'; END IF;
-             IF NEW.n IN (17, 20) THEN RAISE 'not now' USING ERRCODE = '40001'; END IF;
-             RETURN NEW; END $$;
-         CREATE TRIGGER fail BEFORE INSERT ON weather FOR EACH ROW EXECUTE FUNCTION fail()",
+    create_with_trigger(
+        &database,
+        "ROW",
+        "IF NEW.n = 3 THEN RAISE 'not now' USING ERRCODE = '57014'; END IF;
+         IF NEW.n IN (17, 20) THEN RAISE 'not now' USING ERRCODE = '40001'; END IF;
+         RETURN NEW;",
     );
     let directory = folder(&database, "");
     let mut process = command(&directory, &["--source", "-"]).stdin(Stdio::piped()).spawn().unwrap();
     let mut rows = process.stdin.take().unwrap();
     let mut process = Process(process);
     let count = |count: &str| database.ask("SELECT count(*) FROM weather") == count;
-    let text = |numbers: std::ops::Range<u32>| numbers.map(|n| format!("hill,,{n},1\n")).collect::<String>();
-    write!(rows, "station,at,n,temp\n{}", text(0..20)).unwrap();
+    write!(rows, "{NAMES}{}", numbered(0..20)).unwrap();
     wait_until("those beside them", || count("18"));
     // Alone in its transaction.
-    write!(rows, "{}", text(20..21)).unwrap();
+    write!(rows, "{}", numbered(20..21)).unwrap();
     wait_until("the one alone", || dead_letters(&directory).len() == 3);
-    write!(rows, "{}", text(21..23)).unwrap();
+    write!(rows, "{}", numbered(21..23)).unwrap();
     wait_until("those behind it", || count("20"));
     // No room is no affair of a row, though some still fit: the source is held back.
-    database.ask(
-        "CREATE OR REPLACE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS \
-         $$ BEGIN IF NEW.n > 25 THEN RAISE 'not now' USING ERRCODE = '53100'; END IF; RETURN NEW; END $$",
-    );
-    write!(rows, "{}", text(23..30)).unwrap();
+    fires(&database, "IF NEW.n > 25 THEN RAISE 'not now' USING ERRCODE = '53100'; END IF; RETURN NEW;");
+    write!(rows, "{}", numbered(23..30)).unwrap();
     std::thread::sleep(Duration::from_secs(20));
     assert_eq!(dead_letters(&directory).len(), 3);
-    database.ask("DROP TRIGGER fail ON weather");
+    database.ask("DROP TRIGGER fired ON weather");
     wait_until("what was held back", || count("27"));
     drop(rows);
     assert_eq!(process.code(), Some(0));
@@ -297,12 +302,7 @@ fn a_row_at_which_the_database_says_to_try_again_is_a_dead_letter_where_others_a
 fn the_dataflow_goes_on_while_the_database_is_at_work() {
     let database = Database::started();
     database.create();
-    database.ask(
-        "CREATE TABLE weather (station text, at timestamptz, n double precision, temp double precision);
-         CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS \
-         $$ BEGIN PERFORM pg_advisory_xact_lock_shared(1); RETURN NULL; END $$;
-         CREATE TRIGGER slow BEFORE INSERT ON weather FOR EACH STATEMENT EXECUTE FUNCTION slow()",
-    );
+    create_with_trigger(&database, "STATEMENT", "PERFORM pg_advisory_xact_lock_shared(1); RETURN NULL;");
     let mut command = Command::new("psql");
     let lock = "SELECT pg_advisory_lock(1); SELECT pg_sleep(1000)";
     command.args(["-h", "127.0.0.1", "-U", "owner", "-d", "weather", "-Xqc", lock]).stdout(Stdio::null());
@@ -315,10 +315,7 @@ fn the_dataflow_goes_on_while_the_database_is_at_work() {
     let text = format!("{head}[[sink]]\nurl = \"out.csv\"\n[[sink]]{table}url = \"{url}\"\n");
     std::fs::write(directory.path().join("weather.toml"), text).unwrap();
     const ROWS: usize = 20_000;
-    rows(
-        &directory,
-        &format!("station,at,n,temp\n{}", (0..ROWS).map(|n| format!("hill,,{n},1\n")).collect::<String>()),
-    );
+    rows(&directory, &format!("{NAMES}{}", numbered(0..ROWS)));
     let mut process = Process(self::command(&directory, &[]).spawn().unwrap());
     wait_until("all rows in the file", || broker::lines(&directory.path().join("out.csv")) == ROWS + 1);
     assert_eq!(database.ask("SELECT count(*) FROM weather"), "0");
@@ -421,8 +418,8 @@ fn columns_that_a_table_lacks_are_told_or_added() {
 fn an_absent_database_holds_the_source_back() {
     let mut database = Database::new();
     let directory = folder(&database, "");
-    const ROWS: u64 = 300_000;
-    let text: String = (0..ROWS).map(|n| format!("hill,,{n},1\n")).collect();
+    const ROWS: usize = 300_000;
+    let text = numbered(0..ROWS);
     rows(&directory, &format!("station,at,n,temp\n{text}"));
     let stderr = std::fs::File::create(directory.path().join("said")).unwrap();
     let mut process = Process(command(&directory, &[]).stderr(stderr).spawn().unwrap());
