@@ -96,7 +96,8 @@ fn date_and_time(text: &str) -> Option<i128> {
         PiecesOffset::Numeric(offset) => Some(offset.offset().seconds()),
         _ => Some(0),
     };
-    let last = Pieces::parse(text).ok().filter(|pieces| pieces.date().year() == 9999);
+    let last = text.contains("9999").then(|| Pieces::parse(text).ok()).flatten();
+    let last = last.filter(|pieces| pieces.date().year() == 9999);
     let time = match last.and_then(|pieces| Some((pieces.date().to_datetime(pieces.time()?), offset_of(&pieces)?))) {
         Some((local, offset)) => nanoseconds(local) - i128::from(offset) * 1_000_000_000,
         None => nanoseconds(text.parse().ok()?),
@@ -123,6 +124,11 @@ pub fn civil_time(nanoseconds: i128) -> Option<DateTime> {
     let seconds = i64::try_from(nanoseconds.div_euclid(1_000_000_000)).ok()?;
     let since = SignedDuration::new(seconds, i32::try_from(nanoseconds.rem_euclid(1_000_000_000)).ok()?);
     START_OF_1970.checked_add(since).ok()
+}
+
+/// The date and time in UTC of milliseconds since 1970; `None` if they are no valid time.
+pub fn civil_milliseconds(milliseconds: i64) -> Option<DateTime> {
+    civil_time(i128::from(milliseconds) * 1_000_000)
 }
 
 fn milliseconds(seconds: f64) -> Option<i64> {

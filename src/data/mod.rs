@@ -47,7 +47,8 @@ pub use compact_dates::{compact_format, doubt_of_seconds};
 pub use date_order::DateOrder;
 pub use edge_node::{BirthCertificates, BornMetric, EdgeNodeState};
 pub use event_time::{
-    civil_time, event_microseconds, event_nanoseconds, event_time, is_date_and_time, is_time, order_by, rounded_time,
+    civil_milliseconds, civil_time, event_microseconds, event_nanoseconds, event_time, is_date_and_time, is_time,
+    order_by, rounded_time,
 };
 pub use fingerprint::fingerprint;
 pub use keyed_state::{KeyedState, from_bytes, to_bytes};

@@ -19,4 +19,4 @@ pub use file::{Disk, DiskFile, FileId, SharedDisk};
 pub use lock::lock;
 pub use os_disk::{OsDisk, os_disk};
 pub use replace::{Readers, replace, replace_json};
-pub use whole_file::{read_at_most, read_regular, read_text_at_most};
+pub use whole_file::{read_at_most, read_regular, read_regular_text, read_text_at_most};

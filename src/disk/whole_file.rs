@@ -25,6 +25,14 @@ pub fn read_regular(path: &Path, bytes_max: u64) -> Result<Vec<u8>> {
     at_most(file, bytes_max)
 }
 
+/// The text of a regular file, which can be read again and again.
+///
+/// # Errors
+/// As [`read_regular`], or bytes that are not UTF-8.
+pub fn read_regular_text(path: &Path, bytes_max: u64) -> Result<String> {
+    text(read_regular(path, bytes_max)?)
+}
+
 /// The bytes of a file that is read once, which may come from a pipe.
 ///
 /// # Errors
@@ -38,7 +46,10 @@ pub fn read_at_most(path: &Path, bytes_max: u64) -> Result<Vec<u8>> {
 /// # Errors
 /// As [`read_at_most`], or bytes that are not UTF-8.
 pub fn read_text_at_most(path: &Path, bytes_max: u64) -> Result<String> {
-    let bytes = read_at_most(path, bytes_max)?;
+    text(read_at_most(path, bytes_max)?)
+}
+
+fn text(bytes: Vec<u8>) -> Result<String> {
     String::from_utf8(bytes).map_err(|_| Error::new(ErrorKind::InvalidData, "stream did not contain valid UTF-8"))
 }
 

@@ -419,6 +419,9 @@ impl<'t> Search<'_, 't> {
     /// The separator of a row by itself: of those with which it is a row of the columns, if there are some, that of the most
     /// numbers, and of equals that of the most cells.
     fn row_separator(&self, line: &str) -> u8 {
+        if self.separators(line).nth(1).is_none() {
+            return self.separators(line).next().unwrap_or(b',');
+        }
         let is_row =
             |separator: u8| self.framing.columns.as_ref().is_none_or(|schema| self.is_row(line, separator, schema));
         let best = |separator: &u8| (is_row(*separator), self.numbers(line, *separator), width(line, *separator));

@@ -501,6 +501,9 @@ fn cells(object: &[u8], array: Range<usize>) -> Option<Vec<Range<usize>>> {
 /// The names in the first element of an array, as the header of the others; and where the second one begins. It holds texts
 /// alone, no two of which are the same, and the second one has as many cells, a number among them.
 fn names(object: &[u8], inside: Range<usize>) -> Option<(Vec<Range<usize>>, usize)> {
+    if !object[inside.clone()].trim_ascii_start().starts_with(b"[") {
+        return None;
+    }
     let (first, last) = json_text::element(&object[..inside.end], inside.start)?;
     let behind = first.end + 1;
     let (second, _) = json_text::element(&object[..inside.end], if last { return None } else { behind })?;

@@ -17,8 +17,8 @@ pub struct UnknownNames {
     names: BTreeSet<String>,
     /// Keys beside values that no column is read from.
     keys: BTreeSet<String>,
-    /// The first topic of collected values.
-    collected: Option<String>,
+    /// The first topic of collected values, and how many levels it has.
+    collected: Option<(String, usize)>,
     /// Whether it was told that others have more levels, or fewer.
     told_of_levels: bool,
     /// The kinds of lines of CSV that were told of.
@@ -52,10 +52,13 @@ impl UnknownNames {
 
     /// Tells that values whose topics have other levels behind the column's are of rows of their own.
     fn tell_of_levels(&mut self, topic: &str) {
-        let levels = |topic: &str| topic.split('/').count();
+        if self.told_of_levels {
+            return;
+        }
+        let levels = topic.split('/').count();
         match &self.collected {
-            None => self.collected = Some(topic.to_owned()),
-            Some(first) if !self.told_of_levels && levels(first) != levels(topic) => {
+            None => self.collected = Some((topic.to_owned(), levels)),
+            Some((first, others)) if levels != *others => {
                 self.told_of_levels = true;
                 tracing::warn!(
                     "{topic} has more levels than {first}, or fewer: `collect` makes rows of values whose topics differ in the \

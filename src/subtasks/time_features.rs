@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::selection::column_of;
 use super::{BatchSubtask, Bind, Fault, Refusal, Role, Scope, Subtask, Traits, Transform};
-use crate::data::{Column, Kind, Message, Schema, civil_time, event_time};
+use crate::data::{Column, Kind, Message, Schema, civil_milliseconds, event_time};
 
 /// Appends number columns with parts of a time, in UTC, named as the features. Missing where there is no time.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
@@ -85,11 +85,6 @@ impl TimeFeature {
     }
 }
 
-/// A time in milliseconds since 1970; `None` beyond the year 9999.
-fn utc(milliseconds: i64) -> Option<DateTime> {
-    civil_time(i128::from(milliseconds) * 1_000_000)
-}
-
 impl Subtask for TimeFeatures {
     const EQUALS: &'static str = "pandas.Series.dt";
     const ROLE: Role = Role::Named;
@@ -131,7 +126,7 @@ impl BatchSubtask for Bound {
         let first = message.number_columns();
         message.add_columns(self.features.len());
         for row in 0..message.rows() {
-            let time = event_time(message, &self.time, row).and_then(utc);
+            let time = event_time(message, &self.time, row).and_then(civil_milliseconds);
             for (place, feature) in self.features.iter().enumerate() {
                 let value = time.map_or(f64::NAN, |time| feature.of(time));
                 message.column_mut(first + place)[row] = value;
@@ -152,7 +147,7 @@ mod tests {
     /// What pandas 3.1 says of 2024-12-31T18:30:00Z and of 1969-12-31T00:00:00Z.
     #[test]
     fn parts_of_times_before_and_after_1970() {
-        let of = |feature: TimeFeature, seconds: i64| feature.of(utc(seconds * 1000).unwrap());
+        let of = |feature: TimeFeature, seconds: i64| feature.of(civil_milliseconds(seconds * 1000).unwrap());
         let (late, early) = (1_735_669_800, -86_400);
         for (feature, one, other) in [
             (TimeFeature::Year, 2024.0, 1969.0),

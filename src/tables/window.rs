@@ -1,6 +1,6 @@
 //! Windows over event time.
 
-use crate::data::{Column, Message, civil_time, event_time};
+use crate::data::{Column, Message, civil_milliseconds, event_time};
 
 /// Windows of one length, one every hop; tumbling if both are equal.
 #[derive(Clone, Debug, PartialEq)]
@@ -34,7 +34,7 @@ impl Window {
 
 /// A start in ISO 8601, UTC.
 pub fn shown(start: i64) -> String {
-    civil_time(i128::from(start) * 1_000_000).map_or_else(|| start.to_string(), |time| format!("{time}Z"))
+    civil_milliseconds(start).map_or_else(|| start.to_string(), |time| format!("{time}Z"))
 }
 
 #[cfg(test)]

@@ -84,9 +84,7 @@ impl Folder {
     /// # Errors
     /// A file that can't be read, a pipe or a device, or more bytes than a dataflow file has.
     pub fn read(&self, name: &ProjectName) -> io::Result<String> {
-        let bytes = disk::read_regular(&self.file(name), Folder::LONGEST)?;
-        let invalid = |_| io::Error::new(io::ErrorKind::InvalidData, "stream did not contain valid UTF-8");
-        String::from_utf8(bytes).map_err(invalid)
+        disk::read_regular_text(&self.file(name), Folder::LONGEST)
     }
 
     /// Writes a file that is not there yet.

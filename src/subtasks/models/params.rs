@@ -30,6 +30,11 @@ impl<'a> Params<'a> {
         self.value(name).is_ok()
     }
 
+    /// Lets fields of these names be there.
+    pub fn allow(&self, names: &[&str]) {
+        self.known.borrow_mut().extend(names.iter().map(|name| (*name).to_owned()));
+    }
+
     /// Refuses fields that nobody has asked for: the model would not be the one that was fitted.
     ///
     /// # Errors
@@ -51,7 +56,7 @@ impl<'a> Params<'a> {
     /// # Errors
     /// If it is not there.
     pub fn value(&self, name: &str) -> Result<&'a Value, String> {
-        self.known.borrow_mut().insert(name.to_owned());
+        self.allow(&[name]);
         self.learned.get(name)
     }
 

@@ -52,9 +52,7 @@ pub(super) fn one_sum(rows: Vec<Vec<f64>>, _: usize) -> Result<Vec<Vec<f64>>, St
 
 fn read_kernel(params: &Params<'_>) -> Result<Kernel, String> {
     // Those that a kernel has no use for stand in the file all the same.
-    for name in ["gamma", "coef0", "degree"] {
-        params.has(name);
-    }
+    params.allow(&["gamma", "coef0", "degree"]);
     let number = |name| params.number(name);
     match params.text("kernel")? {
         "linear" => Ok(Kernel::Linear),
