@@ -151,15 +151,23 @@ pub(crate) fn value_end(value: &[u8]) -> Option<usize> {
 /// The bytes that stand in no string, with their places.
 #[inline]
 fn unquoted(text: &[u8]) -> impl Iterator<Item = (usize, u8)> + '_ {
-    let (mut quoted, mut escaped) = (false, false);
-    text.iter().copied().enumerate().filter(move |(_, byte)| {
-        match byte {
-            _ if escaped => escaped = false,
-            b'\\' if quoted => escaped = true,
-            b'"' => quoted = !quoted,
-            _ => return !quoted,
+    let mut next = 0;
+    std::iter::from_fn(move || {
+        loop {
+            let (at, byte) = (next, *text.get(next)?);
+            next += 1;
+            if byte != b'"' {
+                return Some((at, byte));
+            }
+            loop {
+                match *text.get(next)? {
+                    b'"' => break,
+                    b'\\' => next += 2,
+                    _ => next += 1,
+                }
+            }
+            next += 1;
         }
-        false
     })
 }
 
